@@ -1,0 +1,79 @@
+"""TransNetV2 (Soucek and Lokoc 2020, arXiv 2008.04838): a stand-in for the video networks of FID-VID and FVD.
+
+A network of separable, dilated 3D convolutions, trained to find cuts in films, so that it looks at how frames follow one
+another. Its trunk is taken (three stages at 27, 13 and 6 rows), without the heads that compare 101 frames. The layers have the
+names of the public weights. It was trained on 16:9 films at 48x27; here a frame becomes 27x27, so that a square frame keeps its
+shape, and pixels are in 0..1.
+
+Two sets of features of one forward pass, of different kinds:
+  fid_vid (256): the last stage's channels averaged over space and time, the way the 3D ResNet's are. What the clip looks like.
+  fvd (512): the same 256, and the mean size of their change from one frame to the next. What it looks like, and how it moves:
+    a frozen clip and a shuffled one both lie far from a true one.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from eval.features.extractor import Extractor
+from eval.features.weights import load_strictly, read_state
+from eval.frames import resize_bicubic
+
+SIZE = (27, 27)
+FILTERS = (16, 32, 64)
+DILATIONS = (1, 2, 4, 8)
+HEADS = ("frame_sim_layer.", "color_hist_layer.", "fc1.", "cls_layer1.", "cls_layer2.")
+
+
+class Separable(nn.Module):
+    """A convolution over space, then one over time with a dilation. The public names call the pair `layers`."""
+
+    def __init__(self, channels, filters, dilation):
+        super().__init__()
+        self.layers = nn.ModuleList([
+            nn.Conv3d(channels, 2 * filters, (1, 3, 3), padding=(0, 1, 1), bias=False),
+            nn.Conv3d(2 * filters, filters, (3, 1, 1), padding=(dilation, 0, 0), dilation=(dilation, 1, 1), bias=False)])
+
+    def forward(self, x):
+        return self.layers[1](self.layers[0](x))
+
+
+class Cell(nn.Module):
+    """Four separable convolutions of growing dilation side by side, and a batch normalisation."""
+
+    def __init__(self, channels, filters):
+        super().__init__()
+        for dilation in DILATIONS:
+            setattr(self, f"Conv3D_{dilation}", Separable(channels, filters, dilation))
+        self.bn = nn.BatchNorm3d(4 * filters, eps=1e-3)
+
+    def forward(self, x):
+        return self.bn(torch.cat([getattr(self, f"Conv3D_{dilation}")(x) for dilation in DILATIONS], dim=1))
+
+
+class Stage(nn.Module):
+    """Two cells with a shortcut around the second, halved in space at the end."""
+
+    def __init__(self, channels, filters):
+        super().__init__()
+        self.DDCNN = nn.ModuleList([Cell(channels, filters), Cell(4 * filters, filters)])
+
+    def forward(self, x):
+        first = F.relu(self.DDCNN[0](x))
+        return F.avg_pool3d(F.relu(self.DDCNN[1](first)) + first, (1, 2, 2))
+
+
+class Trunk(nn.Module):
+    """Windows (b, 3, f, 27, 27) in 0..1 -> {"fid_vid": (b, 256), "fvd": (b, 512)}."""
+
+    def __init__(self):
+        super().__init__()
+        inputs = (3, *(4 * filters for filters in FILTERS))
+        self.SDDCNN = nn.ModuleList([Stage(channels, filters) for channels, filters in zip(inputs, FILTERS)])
+
+    def forward(self, x):
+        for stage in self.SDDCNN:
+            x = stage(x)
+        x = x.mean(dim=(3, 4))
+        look, change = x.mean(dim=2), x.diff(dim=2).abs().mean(dim=2)
+        return {"fid_vid": look, "fvd": torch.cat([look, change], dim=1)}

@@ -1,0 +1,127 @@
+"""The paper's three tables as data: a line per system, the paper's cited values and the ones scored here in columns of their own.
+
+The two never share a column: a value is named by where it comes from (`paper/FID`) or by the protocol that made it
+(`disco-1/FID[efficientnet-lite0]`, the network named where it stands in for the published one).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from eval.errors import UserError
+
+PAPER = Path(__file__).with_name("paper_tables.csv")
+PAPER_METRICS = {"l1": "L1", "ssim": "SSIM", "lpips": "LPIPS", "fid": "FID", "fid_vid": "FID-VID", "fvd": "FVD"}
+GREY = "L1 grey levels"
+RUN, NOT_RUN, CITED = "run here", "not run", "cited only"
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of params.yaml: its title, the tables that show it, and whether it is the floor (the source frame, copied)."""
+
+    title: str
+    tables: tuple
+    floor: bool
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One value and how sure it is: `n` samples (`samples` says of what), `interval` (low, high) or None, `dimension` of the features or None."""
+
+    value: float | None
+    n: int
+    samples: str
+    interval: tuple | None
+    better: str
+    unit: str
+    dimension: int | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one protocol says of one system."""
+
+    height: int
+    width: int
+    videos: int
+    identity: dict      # what must be equal in every row of a table: version, frames, networks
+    metrics: dict
+
+
+def read_systems(params, scale):
+    """{row: System} of params.yaml, and the command that makes a row's results at a scale."""
+    try:
+        document = yaml.safe_load(Path(params).read_text())
+        rows, scales, default = document["rows"], document["scales"], document["scale"]
+        systems = {name: System(str(row["title"]), tuple(row["tables"]), row.get("baseline") == "copy") for name, row in rows.items()}
+    except FileNotFoundError as error:
+        raise UserError(f"{params}: expected the parameter file, found none; run from the project's root or pass --params") from error
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{params}: expected scale, scales and rows (each with title and tables), got {' '.join(str(error).split())}") from error
+    if scale not in scales:
+        raise UserError(f"--scale: expected one of {', '.join(sorted(scales))}, got {scale!r}")
+    config = "" if scale == default else f" --config scale={scale}"
+    return systems, f"snakemake --cores all results/{scale}/{{row}}/metrics.json{config}"
+
+
+def read_paper(path=PAPER):
+    """The paper's tables, one line per cell row, with the source of the values and the frame size they were taken at."""
+    return pd.read_csv(path, dtype={"table": int, "row": str})
+
+
+def read_results(results, systems):
+    """{row: {protocol: Scores}} of the rows that have a metrics.json. Raises UserError where one was scored otherwise than the rest."""
+    scored = {}
+    for row in systems:
+        path = Path(results) / row / "metrics.json"
+        if path.exists():
+            scored[row] = read_metrics(path)
+    for row, scores in scored.items():
+        first = next(iter(scored))
+        path, other = Path(results) / row / "metrics.json", Path(results) / first / "metrics.json"
+        if set(scores) != set(scored[first]):
+            raise UserError(f"{path}: expected the protocols of {other} ({', '.join(scored[first])}), got {', '.join(scores)}; score both again")
+        for protocol in scores:
+            here, there = scores[protocol].identity, scored[first][protocol].identity
+            if unlike := sorted(key for key in {*here, *there} if here.get(key) != there.get(key)):
+                raise UserError(f"{path}: expected {protocol} on the same {', '.join(unlike)} as {other}, got others; score both again")
+    return scored
+
+
+def build(number, systems, paper, scored, command):
+    """Table `number` as a DataFrame: the paper's lines in the paper's order, then those that only run here, the floor last."""
+    cited = paper[paper["table"] == number].set_index("row")
+    ours = [row for row, system in systems.items() if number in system.tables]
+    order = [*cited.index, *(row for row in ours if row not in cited.index and not systems[row].floor),
+             *(row for row in ours if row not in cited.index and systems[row].floor)]
+    lines = []
+    for row in order:
+        status = CITED if row not in ours else RUN if row in scored else NOT_RUN
+        line = {"table": number, "row": row, "system": cited.at[row, "method"] if row in cited.index else systems[row].title,
+                "floor": row in ours and systems[row].floor, "here": status, "command": command.format(row=row) if status == NOT_RUN else None}
+        if row in cited.index:
+            line |= _paper_cells(cited.loc[row])
+        for protocol, scores in (scored[row] if status == RUN else {}).items():
+            line |= _cells(protocol, scores)
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _paper_cells(cells):
+    """The paper's side of a line. L1 also in grey levels: DisCo's unit is grey levels / (H W), so it hides the frame size."""
+    pixels = int(cells["height"]) * int(cells["width"])
+    return {"paper/source": cells["source"], "paper/where": cells["where"], "paper/height": int(cells["height"]), "paper/width": int(cells["width"]),
+            "paper/size_from": cells["size_from"], f"paper/{GREY}": round(cells["l1"] * pixels, 2),
+            **{f"paper/{name}": cells[key] for key, name in PAPER_METRICS.items()}}
+
+
+def _cells(protocol, scores):
+    cells = {f"{protocol}/height": scores.height, f"{protocol}/width": scores.width, f"{protocol}/videos": scores.videos}
+    for name, metric in scores.metrics.items():
+        low, high = metric.interval or (None, None)
+        cells |= {f"{protocol}/{name}": metric.value, f"{protocol}/{name}/low": low, f"{protocol}/{name}/high": high, f"{protocol}/{name}/n": metric.n}
+    return cells

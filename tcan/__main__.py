@@ -1,0 +1,5 @@
+import sys
+
+from tcan.cli import main
+
+sys.exit(main())

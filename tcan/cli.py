@@ -1,0 +1,71 @@
+"""`python -m tcan COMMAND`: what the rules call, each usable alone. Modules are imported only when their command runs."""
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from tcan import config as configuration
+from tcan.errors import UserError
+
+COMMANDS = {  # name: (module with add_arguments(parser) and run(args, config), what it does)
+    "fetch": ("tcan.data.fetch", "fetch a declared source into data/raw, verified by sha256"),
+    "frames": ("tcan.data.frames", "decode, crop and resize the clips of a video set"),
+    "puppets": ("tcan.data.puppet_set", "render the puppet set with its exact key points"),
+    "poses": ("tcan.pose.estimate", "find the key points of a set's clips"),
+    "foundation": ("tcan.train.foundation", "train a foundation part: autoencoder, denoiser, mm1 or mm2"),
+    "latents": ("tcan.train.latents", "encode the train split once, for both stages"),
+    "stage1": ("tcan.train.stage1", "train the appearance UNet and APPA (section 3.1)"),
+    "stage2": ("tcan.train.stage2", "train the temporal layers of UNet and ControlNet (section 3.2)"),
+    "generate": ("tcan.generate.rows", "generate a row's clips of a split"),
+}
+
+
+def parser(command=None):
+    """The argument parser; only the named command's module is imported, so `--help` answers at once."""
+    top = argparse.ArgumentParser(prog="tcan", description=__doc__.partition("\n")[0])
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, summary) in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary)
+        sub.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
+        sub.add_argument("--scale", help="one of the parameter file's scales (default: its own `scale`)")
+        sub.add_argument("--log", type=Path, help="file for progress and tracebacks (default: progress on stderr, no traceback)")
+        if name == command:
+            importlib.import_module(module).add_arguments(sub)
+    return top
+
+
+def main(arguments=None):
+    """Run a command. Exit code 0, 2 for a mistake of the user's (told in one line), 1 for one of ours, 130 for an interrupt."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    command = next((word for word in arguments if word in COMMANDS), None)
+    args = parser(command).parse_args(arguments)
+    if args.log:
+        args.log.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        if args.log:
+            log = stack.enter_context(open(args.log, "w", buffering=1))
+            stack.enter_context(contextlib.redirect_stderr(log))
+        try:
+            importlib.import_module(COMMANDS[args.command][0]).run(args, configuration.load(args.params, args.scale))
+            return 0
+        except KeyboardInterrupt:
+            return _fail(args, "interrupted; the same command goes on from the last checkpoint", 130)
+        except UserError as error:
+            return _fail(args, str(error), 2)
+        except OSError as error:
+            return _fail(args, f"{error.filename or args.command}: expected to read or write, got {error.strerror or error}; "
+                               "check the disk's space and permissions and run the same command again", 2)
+        except Exception as error:  # a bug: named in a line, told in full in the log
+            return _fail(args, f"{args.command} failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}", 1)
+
+
+def _fail(args, message, code):
+    if args.log or os.environ.get("TCAN_TRACEBACK"):
+        traceback.print_exc()
+    where = f" (traceback: {args.log})" if args.log else ""
+    print(f"error: {message}{where}", file=sys.__stderr__)
+    return code

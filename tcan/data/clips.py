@@ -1,0 +1,60 @@
+"""A set of clips on disk: `clips.csv` and a folder of numbered PNGs for each clip."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from tcan.errors import UserError
+
+COLUMNS = ["id", "split", "source", "fps", "frames", "height", "width", "sha256"]
+
+
+def write_clip(folder, frames):
+    """Write frames, uint8 RGB (f, h, w, 3), as folder/0000.png and on; return the sha256 over their pixels."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame, "RGB").save(folder / f"{number:04d}.png", compress_level=6)
+        digest.update(np.ascontiguousarray(frame).tobytes())
+    return digest.hexdigest()
+
+
+def read_clip(folder, first=None):
+    """Frames of a clip in the order of their numbers, uint8 RGB (f, h, w, 3); only the `first` ones if given."""
+    paths = sorted(Path(folder).glob("*.png"))[:first]
+    if not paths:
+        raise UserError(f"{folder}: expected a clip as numbered PNG files, found none; run `tcan frames` or `tcan puppets` again")
+    return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
+
+
+def write_table(folder, rows):
+    """Write clips.csv from dicts with the keys of COLUMNS, sorted by id."""
+    pd.DataFrame(rows, columns=COLUMNS).sort_values("id").to_csv(Path(folder) / "clips.csv", index=False, lineterminator="\n")
+
+
+def read_table(folder):
+    """The clip table of a set, a DataFrame with COLUMNS and a column `folder` that holds the path of each clip."""
+    path = Path(folder) / "clips.csv"
+    try:
+        table = pd.read_csv(path, dtype={"id": str, "split": str, "source": str})
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: expected a table of clips, found no file; run `tcan frames` or `tcan puppets` first") from error
+    if missing := set(COLUMNS) - set(table.columns):
+        raise UserError(f"{path}: expected the columns {COLUMNS}, {sorted(missing)} are missing; make the set again")
+    return table.assign(folder=[str(Path(folder) / clip) for clip in table["id"]])
+
+
+def find(data, sets, split):
+    """All clips of a split over all sets below `data` (data/<scale>), with columns `folder` and `poses` (the key-point file)."""
+    tables = []
+    for name in sets:
+        table = read_table(Path(data) / "frames" / name)
+        tables.append(table.assign(poses=[str(Path(data) / "poses" / name / f"{clip}.npz") for clip in table["id"]]))
+    clips = pd.concat(tables).query("split == @split").sort_values("id").reset_index(drop=True)
+    if clips["id"].duplicated().any():
+        raise UserError(f"{data}: clip ids must be unique over sets, {clips['id'][clips['id'].duplicated()].tolist()} are not; rename them in params.yaml")
+    return clips

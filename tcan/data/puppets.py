@@ -1,0 +1,86 @@
+"""Rendered people for training: pairs and clips of random characters in random scenes."""
+
+import numpy as np
+
+from tcan import seeds
+from tcan.data.camera import place_camera
+from tcan.data.characters import KINDS, Character
+from tcan.data.motion import excerpt, facing, random_pose, resample, turned
+from tcan.data.render import render_clip
+from tcan.data.scenery import Background
+
+FPS = 20.0
+
+
+def random_camera_angles(rng):
+    """Azimuth and elevation in radians: from the front more often than from the side, now and then from behind; from slightly above."""
+    azimuth = rng.normal(0, 0.45) if rng.random() < 0.7 else rng.uniform(-np.pi, np.pi)
+    return float(azimuth), float(rng.uniform(-0.02, 0.28))
+
+
+def stage(character, joints, rng, azimuth=None):
+    """A camera for a motion (t, J, 3) of the adult skeleton, and the character's own joints in front of it."""
+    random_azimuth, elevation = random_camera_angles(rng)
+    own = character.retarget(turned(joints, -facing(joints)))
+    return place_camera(own, character.height(), float(rng.uniform(0.72, 0.88)), random_azimuth if azimuth is None else azimuth, elevation, float(rng.uniform(-0.6, 0.6)))
+
+
+def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, clip_frames=None, workers=1, test_motions=()):
+    """n random training items.
+
+    motions: {name: Motion} as from `load_motions`; those named in test_motions are left out (pass config.data.puppets.test_motions).
+    clip_frames None: pairs (k = 2) of one character, scene and camera in two poses; else clips of k = clip_frames consecutive frames.
+    Item i depends on (seed, i) alone, not on n or workers. Returns frames uint8 RGB (n, k, size, size, 3) and xy float32 (n, k, 18, 2)
+    in pixels, NaN where a joint is hidden.
+    """
+    train = [resample(motion, FPS) for name, motion in sorted((motions or {}).items()) if name not in test_motions]
+    if clip_frames and not train:
+        raise ValueError("clips need at least one motion that is not a test motion")
+    tasks = [(index, size, supersample, seed, train, tuple(kinds), clip_frames) for index in range(n)]
+    if workers > 1:
+        from concurrent.futures import ProcessPoolExecutor
+        with ProcessPoolExecutor(workers) as pool:
+            items = list(pool.map(_item, tasks, chunksize=64))
+    else:
+        items = [_item(task) for task in tasks]
+    frames, xy = zip(*items, strict=True)
+    return np.stack(frames), np.stack(xy)
+
+
+def _item(task):
+    index, size, supersample, seed, train, kinds, clip_frames = task
+    rng = seeds.rng(seed, "pool", index)
+    character = Character.random(rng, str(rng.choice(kinds)))
+    background = Background.random(rng)
+    if clip_frames:
+        motion = train[rng.integers(len(train))]
+        camera, joints = stage(character, excerpt(motion, clip_frames, int(rng.integers(len(motion)))), rng)
+    else:
+        camera, joints = _pair(character, train, rng)
+    return render_clip(character, background, joints, camera, size, supersample)
+
+
+def _pair(character, train, rng):
+    """A camera and two poses (2, J, 3): of one motion, or each from anywhere; the second may stand elsewhere, be turned, nearer or farther."""
+    if train and rng.random() < 0.4:
+        motion = train[rng.integers(len(train))]
+        poses = motion.joints[rng.choice(len(motion), 2, replace=False)]
+        poses = turned(poses, -facing(poses))
+    else:
+        poses = np.concatenate([_any_pose(train, rng) for _ in range(2)])
+    own = character.retarget(poses)
+    own = own - own[:, :1] * (1, 0, 1)
+    azimuth, elevation = random_camera_angles(rng)
+    if rng.random() < 0.5:
+        own[1] = turned(own[1], rng.normal(0, 0.6))
+    if rng.random() < 0.6:
+        own[1] += rng.normal(0, 0.25, 3) * character.height() * (1, 0, 1)
+    return place_camera(own, character.height(), float(rng.uniform(0.65, 0.9)), azimuth, elevation, float(rng.uniform(-0.8, 0.8)))
+
+
+def _any_pose(train, rng):
+    if not train or rng.random() < 0.75:
+        return random_pose(rng)
+    motion = train[rng.integers(len(train))]
+    pose = motion.joints[rng.integers(len(motion))][None]
+    return turned(pose, -facing(pose) + rng.normal(0, 0.6))

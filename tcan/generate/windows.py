@@ -1,0 +1,31 @@
+"""MultiDiffusion over time: windows of frames that overlap, and the mean of what is predicted where they do."""
+
+import torch
+
+
+def windows(frames, length, overlap, closed_loop=False):
+    """Lists of frame indices, each of `length` (or of `frames`, if there are fewer), that cover 0..frames-1.
+
+    Neighbours share `overlap` frames. The last window ends with the clip, so it may share more; with `closed_loop` it wraps to the start.
+    """
+    if not 0 <= overlap < length:
+        raise ValueError(f"expected 0 <= overlap < length, got overlap {overlap} and length {length}")
+    if frames <= length:
+        return [list(range(frames))]
+    stride = length - overlap
+    if closed_loop:
+        return [[(start + offset) % frames for offset in range(length)] for start in range(0, frames, stride)]
+    starts = [*range(0, frames - length, stride), frames - length]
+    return [list(range(start, start + length)) for start in starts]
+
+
+def merge(predictions, frames):
+    """Mean over windows: predictions is a list of (indices, tensor (b, c, len(indices), h, w)); returns (b, c, frames, h, w)."""
+    first = predictions[0][1]
+    total = first.new_zeros(*first.shape[:2], frames, *first.shape[3:])
+    count = first.new_zeros(frames)
+    for indices, prediction in predictions:
+        index = torch.tensor(indices, device=first.device)
+        total.index_add_(2, index, prediction)
+        count.index_add_(0, index, torch.ones(len(indices), dtype=first.dtype, device=first.device))
+    return total / count[None, None, :, None, None]

@@ -1,0 +1,48 @@
+"""The networks that training starts from, out of one folder: vae/, denoiser/{unet,controlnet,scheduler,prompt.safetensors}, mm1/, mm2/."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel
+from safetensors.torch import load_file
+
+from tcan.errors import UserError
+
+
+class Foundation:
+    """Loads each network when it is asked for, as float32."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def vae(self):
+        return self._load(AutoencoderKL, "vae")
+
+    def unet(self):
+        """The base UNet, for single pictures."""
+        return self._load(UNet2DConditionModel, "denoiser/unet")
+
+    def controlnet(self):
+        return self._load(ControlNetModel, "denoiser/controlnet")
+
+    def motion(self, name):
+        """Motion module mm1 or mm2."""
+        return self._load(MotionAdapter, name)
+
+    def prompt(self):
+        """The encoded empty prompt, (1, n, d)."""
+        return load_file(self._existing("denoiser/prompt.safetensors"))["empty"].float()
+
+    def _load(self, kind, name):
+        return kind.from_pretrained(self._existing(name), dtype=torch.float32, local_files_only=True)
+
+    def _existing(self, name):
+        path = self.folder / name
+        if not path.exists():
+            raise UserError(f"{path}: expected a foundation model, found none; run `snakemake --cores all foundation` or set foundation.source")
+        return path
+
+
+def as_float16(network):
+    """The network in half precision, as it is shipped. (nn.Module's own method: diffusers' would warn of layers to keep, of which there are none.)"""
+    return torch.nn.Module.half(network)

@@ -1,0 +1,19 @@
+"""Pose-driven temperature map (section 3.3, equations 3 to 5). Inference only."""
+
+import cv2
+import numpy as np
+
+
+def temperature_map(pictures, tau):
+    """T = tau * D + 1 (equation 5).
+
+    pictures: uint8 (f, h, w, 3), the drawn poses of the frames that share one map (a window, or a clip).
+    tau: how hot the map gets far from the body; 0 gives ones, that is no temperature.
+    Returns float32 (h, w), at least 1. Without a body anywhere there is no distance to it: T is 1.
+    """
+    body = (pictures != 0).any(axis=(0, 3))  # equation 3: B, where any frame's pose is not black
+    if not body.any():
+        return np.ones(body.shape, np.float32)
+    distance = cv2.distanceTransform((~body).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    half_diagonal = np.hypot(*body.shape) / 2  # equation 4: D, in units of half the image's diagonal
+    return (tau * distance / half_diagonal + 1).astype(np.float32)

@@ -1,0 +1,57 @@
+"""OpenPose's 18 key points as numbers. A pose is drawn from them only when a picture is needed: a lossy picture has no exact black."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tcan.errors import UserError
+from tcan.files import atomic_file
+
+NAMES = ("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", "right_hip",
+         "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye", "right_ear", "left_ear")
+INDEX = {name: index for index, name in enumerate(NAMES)}
+MIRRORED = tuple(INDEX[name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")] for name in NAMES)
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """Key points of a clip: xy (f, 18, 2) float32 in pixels of a frame of `size` = (height, width), NaN where a joint is missing;
+    score (f, 18) float32 in 0..1, 0 where it is missing; estimator: what found them."""
+
+    xy: np.ndarray
+    score: np.ndarray
+    size: tuple
+    estimator: str
+
+    def __post_init__(self):
+        if self.xy.ndim != 3 or self.xy.shape[1:] != (18, 2) or self.score.shape != self.xy.shape[:2]:
+            raise ValueError(f"expected xy (f, 18, 2) and score (f, 18), got {self.xy.shape} and {self.score.shape}")
+
+    @property
+    def found(self):
+        """(f, 18) bool: which joints are there."""
+        return ~np.isnan(self.xy).any(axis=-1)
+
+    def __len__(self):
+        return len(self.xy)
+
+    def frames(self, index):
+        """The key points of some frames (a slice or an index array)."""
+        return Keypoints(self.xy[index], self.score[index], self.size, self.estimator)
+
+
+def save(keypoints, path):
+    """Write key points as an .npz without pickles."""
+    with atomic_file(Path(path)) as temporary:
+        np.savez(temporary, xy=keypoints.xy.astype(np.float32), score=keypoints.score.astype(np.float32),
+                 size=np.asarray(keypoints.size, np.int64), estimator=np.asarray(keypoints.estimator))
+
+
+def load(path):
+    """Read what `save` wrote. Raises UserError for a file that is something else."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return Keypoints(data["xy"], data["score"], tuple(int(side) for side in data["size"]), str(data["estimator"]))
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path}: expected key points (.npz with xy, score, size, estimator), got {error}; run `tcan poses` again") from error

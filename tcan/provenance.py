@@ -1,0 +1,48 @@
+"""`run.json` beside every artefact: what made it, of what, with which versions."""
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+from tcan.files import sha256_of, sha256_of_folder, write_json
+
+PACKAGES = ("torch", "diffusers", "peft", "transformers", "controlnet-aux", "decord", "numpy", "pandas", "opencv-python-headless")
+
+
+def write_run(folder, *, command, config, seed, inputs=(), device="cpu", extra=None):
+    """Write `folder/run.json`.
+
+    command: the subcommand's name and subject; config: the part of the resolved configuration that the artefact depends on (JSON-able);
+    inputs: files or folders whose sha256 is recorded; extra: figures of the run (losses, counts).
+    """
+    import hashlib
+    import json
+
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    write_json(Path(folder) / "run.json", {
+        "command": command, "config": config, "config_sha256": digest, "seed": seed, "device": str(device),
+        "code": _git(), "python": platform.python_version(), "packages": _versions(),
+        "inputs": {Path(path).as_posix(): sha256_of_folder(path) if Path(path).is_dir() else sha256_of(path) for path in inputs},
+        **({"figures": extra} if extra else {}),
+    })
+
+
+def _versions():
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _git():
+    """Revision and whether the tree differs from it; None outside a repository."""
+    def run(*arguments):
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=Path(__file__).parent, check=True).stdout.strip()
+    try:
+        return {"revision": run("rev-parse", "HEAD"), "dirty": bool(run("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None

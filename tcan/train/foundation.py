@@ -1,0 +1,217 @@
+"""What the paper downloads and a machine without a hub must make: autoencoder, base UNet with pose ControlNet, motion modules.
+
+Stand-ins in diffusers' own classes and folders, so that every rule after them is the paper's rule. Trained on rendered people of all poses:
+
+- autoencoder: L1 over a Laplacian pyramid, a little KL.
+- denoiser: base UNet and ControlNet together, the pose dropped for some items (so the UNet stands alone) and another picture of the same
+  person offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures).
+- mm1, mm2: motion modules on clips, everything else frozen; mm1 as AnimateDiff v1 (24 positions), mm2 as v2 (32 positions, a mid-block module).
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional
+
+from tcan import models  # noqa: F401  (makes torchvision's operators whole before diffusers is imported)
+from tcan.diffusion import TRAIN_STEPS, scheduler, target
+from tcan.errors import UserError
+from tcan.files import atomic_dir
+from tcan.models.attention import ReferenceAttention
+from tcan.models.foundation import as_float16
+from tcan.provenance import write_run
+from tcan.train import loop
+from tcan.train.latents import decode_range, encode, pictures_to_tensor
+
+PARTS = ("autoencoder", "denoiser", "mm1", "mm2")
+MOTION = {"mm1": {"motion_max_seq_length": 24, "use_motion_mid_block": False}, "mm2": {"motion_max_seq_length": 32, "use_motion_mid_block": True}}
+ALL_BLOCKS = ("down", "mid", "up")
+
+
+def add_arguments(parser):
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--raw", type=Path, default=Path("data/raw"), help="fetched sources (motion capture)")
+    parser.add_argument("--vae", type=Path, help="the autoencoder's folder (for all parts but itself)")
+    parser.add_argument("--denoiser", type=Path, help="the denoiser's folder (for mm1 and mm2)")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True, help="folder of the resumable checkpoint")
+
+
+def run(args, config):
+    from tcan.data.motion import load_motions
+
+    needed = {"autoencoder": (), "denoiser": ("vae",), "mm1": ("vae", "denoiser"), "mm2": ("vae", "denoiser")}[args.part]
+    for option in needed:
+        if getattr(args, option) is None:
+            raise UserError(f"foundation {args.part}: expected --{option}, got none")
+    motions = load_motions(args.raw / "pybullet")
+    {"autoencoder": _autoencoder, "denoiser": _denoiser}.get(args.part, _motion)(args, config, motions)
+
+
+def _autoencoder(args, config, motions):
+    from diffusers import AutoencoderKL
+
+    part, seed, started = config.foundation.autoencoder, config.seed, time.time()
+    torch.manual_seed(seed)
+    levels = len(part.channels)
+    vae = AutoencoderKL(down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
+                        block_out_channels=part.channels, layers_per_block=part.layers, latent_channels=config.foundation.latent_channels,
+                        norm_num_groups=_groups(part.channels), sample_size=config.data.size, mid_block_add_attention=False)
+    frames, _ = _pool(config, motions, config.foundation.denoiser.pool, None)
+    frames = frames.reshape(-1, *frames.shape[2:])
+
+    def loss(step, generator):
+        pictures = pictures_to_tensor(frames[torch.randint(len(frames), (part.batch,), generator=generator).numpy()])
+        posterior = vae.encode(pictures).latent_dist
+        decoded = vae.decode(posterior.sample(generator=generator)).sample
+        return laplacian_l1(decoded, pictures) + 1e-5 * posterior.kl().mean()
+
+    losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved("data", "foundation"), seed=seed, steps=part.steps,
+                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=250, decay=True, ema=0.995)
+    vae.eval()
+    sample = frames[:: max(1, len(frames) // 512)]
+    vae.register_to_config(scaling_factor=1.0)
+    latents = encode(vae, sample)
+    vae.register_to_config(scaling_factor=float(1 / latents.std()))
+    decoded = np.concatenate([decode_range(vae, part) for part in encode(vae, sample).split(64)])
+    error = np.abs(decoded.astype(float) - sample).mean()
+    print(f"reconstruction error {error:.2f} grey levels")
+    with atomic_dir(args.out) as folder:
+        as_float16(vae).save_pretrained(folder)
+        loop.write_curve(folder, losses)
+        write_run(folder, command="foundation autoencoder", config=config.resolved("data", "foundation"), seed=seed,
+                  extra={**loop.figures(losses, started), "reconstruction_grey_levels": error})
+
+
+def _denoiser(args, config, motions):
+    from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+
+    part, seed, started = config.foundation.denoiser, config.seed, time.time()
+    vae = AutoencoderKL.from_pretrained(args.vae)
+    scale = 2 ** (len(vae.config.block_out_channels) - 1)
+    frames, poses = _pool(config, motions, part.pool, None)
+    latents = encode(vae, frames.reshape(-1, *frames.shape[2:])).unflatten(0, frames.shape[:2])
+    torch.manual_seed(seed)
+    levels = len(part.channels)
+    unet = UNet2DConditionModel(
+        sample_size=config.data.size // scale, in_channels=latents.shape[2], out_channels=latents.shape[2], block_out_channels=part.channels,
+        layers_per_block=part.layers, cross_attention_dim=part.cross_attention_dim, attention_head_dim=part.heads,
+        norm_num_groups=_groups(part.channels), down_block_types=("CrossAttnDownBlock2D",) * levels, up_block_types=("CrossAttnUpBlock2D",) * levels)
+    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=[16 * 2 ** level for level in range(scale.bit_length())])
+    noise_scheduler = scheduler(config.diffusion)
+    reference = ReferenceAttention()
+    reference.attach(unet, ALL_BLOCKS)
+    prompt = torch.zeros(part.batch, 1, part.cross_attention_dim)
+
+    def loss(step, generator):
+        batch = part.batch
+        item = torch.randint(len(latents), (batch,), generator=generator)
+        pair = torch.stack([torch.randperm(latents.shape[1], generator=generator)[:2] for _ in range(batch)], 1)
+        source, clean = latents[item, pair[0]], latents[item, pair[1]]
+        pose = torch.from_numpy(poses[item.numpy(), pair[1].numpy()]).permute(0, 3, 1, 2).float() / 255
+        timesteps = torch.randint(TRAIN_STEPS, (batch,), generator=generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        keep_pose = (torch.rand(batch, generator=generator) >= part.pose_dropout).float()[:, None, None, None]
+        keep_reference = torch.rand(batch, generator=generator) >= part.reference_dropout
+        with reference.write():
+            unet(source, torch.zeros(batch, dtype=torch.long), prompt)
+        noisy = noise_scheduler.add_noise(clean, noise, timesteps)
+        down, mid = controlnet(noisy, timesteps, prompt, controlnet_cond=pose, return_dict=False)
+        with reference.read(keep_reference):
+            predicted = unet(noisy, timesteps, prompt, down_block_additional_residuals=[keep_pose * value for value in down],
+                             mid_block_additional_residual=keep_pose * mid).sample
+        return functional.mse_loss(predicted, target(noise_scheduler, clean, noise, timesteps))
+
+    losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved("data", "pose", "foundation", "diffusion"),
+                        seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=part.ema)
+    with atomic_dir(args.out) as folder:
+        as_float16(unet).save_pretrained(folder / "unet")
+        as_float16(controlnet).save_pretrained(folder / "controlnet")
+        noise_scheduler.save_pretrained(folder / "scheduler")
+        save_file({"empty": prompt[:1].half()}, folder / "prompt.safetensors")
+        loop.write_curve(folder, losses)
+        write_run(folder, command="foundation denoiser", config=config.resolved("data", "pose", "foundation", "diffusion"), seed=seed,
+                  inputs=[args.vae], extra=loop.figures(losses, started))
+
+
+def _motion(args, config, motions):
+    from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel, UNetMotionModel
+
+    part, seed, started, frames_in_clip = config.foundation.motion, config.seed, time.time(), config.stage2.frames
+    vae = AutoencoderKL.from_pretrained(args.vae)
+    unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet")
+    controlnet = ControlNetModel.from_pretrained(args.denoiser / "controlnet")
+    frames, poses = _pool(config, motions, part.pool, frames_in_clip)
+    latents = encode(vae, frames.reshape(-1, *frames.shape[2:])).unflatten(0, frames.shape[:2])
+    torch.manual_seed(seed)
+    adapter = MotionAdapter(block_out_channels=unet.config.block_out_channels, motion_layers_per_block=unet.config.layers_per_block,
+                            motion_norm_num_groups=unet.config.norm_num_groups, motion_num_attention_heads=config.foundation.denoiser.heads,
+                            motion_transformer_layers_per_block=part.layers, **MOTION[args.part])
+    for block in (*adapter.down_blocks, *adapter.up_blocks, *([adapter.mid_block] if adapter.mid_block else [])):
+        for module in block.motion_modules:  # at first each frame is what the base UNet makes of it
+            torch.nn.init.zeros_(module.proj_out.weight)
+            torch.nn.init.zeros_(module.proj_out.bias)
+    video = UNetMotionModel.from_unet2d(unet, adapter)
+    video.requires_grad_(False)
+    controlnet.requires_grad_(False)
+    for name, parameter in video.named_parameters():
+        parameter.requires_grad_("motion_modules" in name)
+    reference = ReferenceAttention()
+    reference.attach(video, ALL_BLOCKS)
+    reference.attach(unet, ALL_BLOCKS)
+    noise_scheduler = scheduler(config.diffusion)
+    prompt = torch.zeros(part.batch * frames_in_clip, 1, unet.config.cross_attention_dim)
+
+    def loss(step, generator):
+        item = torch.randint(len(latents), (part.batch,), generator=generator)
+        clean = latents[item]
+        pose = torch.from_numpy(poses[item.numpy()]).flatten(0, 1).permute(0, 3, 1, 2).float() / 255
+        timesteps = torch.randint(TRAIN_STEPS, (part.batch,), generator=generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        noisy = noise_scheduler.add_noise(clean, noise, timesteps)
+        with torch.no_grad():
+            with reference.write():
+                unet(clean[:, 0], torch.zeros(part.batch, dtype=torch.long), prompt[:part.batch])
+            down, mid = controlnet(noisy.flatten(0, 1), timesteps.repeat_interleave(frames_in_clip), prompt, controlnet_cond=pose, return_dict=False)
+        with reference.read():
+            predicted = video(noisy.transpose(1, 2), timesteps, prompt, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
+        return functional.mse_loss(predicted.transpose(1, 2), target(noise_scheduler, clean, noise, timesteps))
+
+    losses = loop.train({"video": video}, loss, name=args.part, config=config.resolved("data", "pose", "foundation", "diffusion"), seed=seed,
+                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=True)
+    with atomic_dir(args.out) as folder:
+        as_float16(video).save_motion_modules(str(folder))
+        loop.write_curve(folder, losses)
+        write_run(folder, command=f"foundation {args.part}", config=config.resolved("data", "pose", "foundation", "diffusion"), seed=seed,
+                  inputs=[args.vae, args.denoiser], extra=loop.figures(losses, started))
+
+
+def laplacian_l1(decoded, pictures, levels=3):
+    """Mean absolute difference over a Laplacian pyramid, finest level first; edges count as much as areas, so the result stays sharp."""
+    difference, total = decoded - pictures, decoded.new_zeros(())
+    for _ in range(levels):
+        smaller = functional.avg_pool2d(difference, 2)
+        total = total + (difference - functional.interpolate(smaller, scale_factor=2, mode="bilinear")).abs().mean()
+        difference = smaller
+    return total + difference.abs().mean() + (decoded - pictures).abs().mean()
+
+
+def _pool(config, motions, count, clip_frames):
+    """Rendered people, uint8 (n, k, h, w, 3), and their drawn poses: pairs, or clips of `clip_frames`."""
+    from tcan.data.puppets import render_pool
+    from tcan.pose.draw import draw
+    from tcan.pose.keypoints import Keypoints
+
+    size, train = config.data.size, {name: motion for name, motion in motions.items() if name not in config.data.puppets.test_motions}
+    frames, xy = render_pool(count, size, config.data.puppets.supersample, config.seed, train, clip_frames=clip_frames)
+    flat = xy.reshape(-1, 18, 2)
+    score = (~np.isnan(flat).any(-1)).astype(np.float32)
+    return frames, draw(Keypoints(flat, score, (size, size), "exact"), config.pose.canvas, (size, size)).reshape(frames.shape)
+
+
+def _groups(channels):
+    """Groups for the normalisations: 16 at most, and a divisor of every width."""
+    return int(np.gcd.reduce([16, *channels]))

@@ -1,0 +1,122 @@
+"""One training loop for everything that is trained. Killed at any moment, it goes on from its last checkpoint in the same stream."""
+
+import csv
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from tcan.errors import UserError
+from tcan.files import atomic_file
+from tcan.progress import Progress
+from tcan.seeds import generator
+
+
+def train(modules, loss, *, name, config, seed, steps, learning_rate, run, checkpoint_every, gradient_clip=1.0, mixed_precision="no",
+          decay=False, ema=None):
+    """Train the parameters of `modules` that require gradients; return the loss of each step.
+
+    modules: dict of name -> module. loss: (step, torch.Generator) -> scalar tensor. Each step's generator comes from (seed, name, step), so a
+    resumed run sees the same stream, and on a CPU ends in the same bytes. config: JSON-able; a checkpoint of another one is refused.
+    run: folder of the checkpoint. decay: warm up over 2 % of the steps, then follow a cosine to 2 % of the rate; else the rate is constant.
+    ema: decay of the running mean of the weights that is left in the modules at the end; None for the last weights.
+    """
+    trained = {f"{label}.{key}": value for label, module in modules.items() for key, value in module.named_parameters() if value.requires_grad}
+    if not trained:
+        raise ValueError(f"{name}: nothing to train")
+    optimizer = torch.optim.AdamW(trained.values(), lr=learning_rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8)
+    average = {key: value.detach().clone() for key, value in trained.items()} if ema else {}
+    checkpoint = Checkpoint(Path(run) / "checkpoint.safetensors", {"name": name, "seed": seed, **config}, trained, optimizer, average)
+    losses = checkpoint.load()
+    progress = Progress(name, steps, len(losses))
+    for step in range(len(losses), steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * (_cosine(step, steps) if decay else 1.0)
+        with torch.autocast("cpu" if _device(trained) == "cpu" else "cuda", torch.bfloat16, enabled=mixed_precision == "bf16"):
+            value = loss(step, generator(seed, name, step))
+        if not torch.isfinite(value):
+            raise UserError(f"{name}: expected a finite loss, got {value.item()} at step {step}; lower the learning rate in params.yaml")
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(trained.values(), gradient_clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        for key, mean in average.items():
+            mean.lerp_(trained[key].detach(), 1 - min(ema, (1 + step) / (10 + step)))
+        losses.append(value.item())
+        if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
+            checkpoint.save(losses)
+        progress.update(step + 1, f"loss {sum(losses[-50:]) / len(losses[-50:]):.4f}")
+    with torch.no_grad():
+        for key, mean in average.items():
+            trained[key].copy_(mean)
+    return losses
+
+
+class Checkpoint:
+    """Weights, optimiser state and losses in one safetensors file, replaced as a whole."""
+
+    def __init__(self, path, config, trained, optimizer, average):
+        self.path, self.trained, self.optimizer, self.average = path, trained, optimizer, average
+        self.digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+    def save(self, losses):
+        tensors = {"losses": torch.tensor(losses, dtype=torch.float64)}
+        for key, value in self.trained.items():
+            state = self.optimizer.state[value]
+            tensors |= {f"weight/{key}": value.detach(), f"mean/{key}": state["exp_avg"], f"square/{key}": state["exp_avg_sq"]}
+        tensors |= {f"average/{key}": value for key, value in self.average.items()}
+        with atomic_file(self.path) as temporary:
+            save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata={"config": self.digest})
+
+    def load(self):
+        """Take up the checkpoint if there is one; return the losses so far."""
+        if not self.path.exists():
+            return []
+        try:
+            with safe_open(self.path, "pt", device=_device(self.trained)) as file, torch.no_grad():
+                if file.metadata().get("config") != self.digest:
+                    raise UserError(f"{self.path}: expected a checkpoint of this configuration, got one of another; "
+                                    f"delete {self.path.parent} to start anew")
+                losses = file.get_tensor("losses").tolist()
+                for key, value in self.trained.items():
+                    value.copy_(file.get_tensor(f"weight/{key}"))
+                    self.optimizer.state[value] = {"step": torch.tensor(float(len(losses))), "exp_avg": file.get_tensor(f"mean/{key}"),
+                                                   "exp_avg_sq": file.get_tensor(f"square/{key}")}
+                for key, value in self.average.items():
+                    value.copy_(file.get_tensor(f"average/{key}"))
+        except SafetensorError as error:
+            raise UserError(f"{self.path}: expected a checkpoint, got a broken file ({error}); delete it to start anew") from error
+        return losses
+
+
+def write_curve(folder, losses):
+    """Write curve.csv (step, loss), the mean over every twentieth of the run, for `dvc plots`."""
+    span = max(1, len(losses) // 20)
+    with atomic_file(Path(folder) / "curve.csv") as temporary, open(temporary, "w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["step", "loss"])
+        for start in range(0, len(losses), span):
+            part = losses[start:start + span]
+            writer.writerow([start + len(part), f"{sum(part) / len(part):.6f}"])
+
+
+def figures(losses, started):
+    """What run.json keeps of a training: its length, first and last losses. Seconds are printed, not kept: equal runs give equal bytes."""
+    print(f"trained {len(losses)} steps in {time.time() - started:.0f} s")
+    tail = losses[-max(1, len(losses) // 10):]
+    return {"steps": len(losses), "first_loss": losses[0], "last_loss": sum(tail) / len(tail)}
+
+
+def _cosine(step, steps):
+    warmup = max(1, steps // 50)
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.02 + 0.98 * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * (step - warmup) / max(1, steps - warmup))).item())
+
+
+def _device(trained):
+    return next(iter(trained.values())).device.type

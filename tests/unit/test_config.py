@@ -1,0 +1,97 @@
+"""params.yaml: every mistake is one line that names the key, the value and what would do."""
+
+import copy
+
+import pytest
+import yaml
+
+from tcan.config import load
+from tcan.errors import UserError
+
+
+@pytest.fixture
+def document():
+    with open("params.yaml") as stream:
+        return yaml.safe_load(stream)
+
+
+def write(tmp_path, document):
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+@pytest.mark.parametrize("scale", ["smoke", "lite"])
+def test_shipped_parameters_are_valid(scale):
+    config = load("params.yaml", scale)
+    assert config.scale == scale
+    assert set(config.stage1_models) == {model.stage1 for model in config.models.values()}
+
+
+def test_rows_override_only_what_they_name():
+    config = load("params.yaml", "lite")
+    assert config.generation("tcan_mm1").ptm and not config.generation("appa_tctrln").ptm
+    assert config.generation("tcan_mm1").steps == config.generate.steps
+    assert config.row("tcan_mm1").model == config.row("appa_tctrln").model, "PTM is inference only: no second training"
+
+
+def mutations():
+    def at(*keys, value):
+        def change(document):
+            inner = document
+            for key in keys[:-1]:
+                inner = inner[key]
+            inner[keys[-1]] = value
+        return change
+
+    def misspelt(document):
+        document["scales"]["lite"]["stage1"]["stepps"] = document["scales"]["lite"]["stage1"].pop("steps")
+
+    return {
+        "did you mean 'steps'": misspelt,
+        "stage1.steps: expected a whole number, got 'many'": at("scales", "lite", "stage1", "steps", value="many"),
+        "stage1.steps: expected a whole number, got True": at("scales", "lite", "stage1", "steps", value=True),
+        "stage1.steps: expected at least 1, got 0": at("scales", "lite", "stage1", "steps", value=0),
+        "stage1.reference_dropout: expected at most 1, got 1.5": at("scales", "lite", "stage1", "reference_dropout", value=1.5),
+        "generate.ptm: expected true or false, got 'yes'": at("scales", "lite", "generate", "ptm", value="yes"),
+        "expected one of mm1, mm2, got 'mm3'": at("models", "base_mm1", "motion_module", value="mm3"),
+        "rows.appa.model: expected one of": at("rows", "appa", "model", value="appa_mm7"),
+        "rows.appa.generate: expected one of": at("rows", "appa", "generate", value={"tua": 3.0}),
+        "rows.appa.generate.overlap: expected less than window": at("rows", "appa", "generate", value={"overlap": 16}),
+        "rows.appa: expected either model or baseline, got both": at("rows", "appa", "baseline", value="copy"),
+        "data.clip_frames: expected at least a window (16), got 9": at("scales", "lite", "data", "clip_frames", value=9),
+        "no circle": at("scales", "lite", "extends", value="smoke"),
+        "letters, digits and _": at("rows", "../up", value={"title": "x", "baseline": "copy", "tables": [1]}),
+    }
+
+
+@pytest.mark.parametrize("message", mutations())
+def test_mistakes_are_named(tmp_path, document, message):
+    mutations()[message](document)
+    with pytest.raises(UserError) as error:
+        load(write(tmp_path, document), "lite")
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_unknown_scale(tmp_path, document):
+    with pytest.raises(UserError, match="expected one of lite, smoke.*got 'huge'"):
+        load(write(tmp_path, document), "huge")
+
+
+def test_missing_value(tmp_path, document):
+    del document["scales"]["lite"]["stage2"]["frames"]
+    with pytest.raises(UserError, match="stage2.frames: expected a value"):
+        load(write(tmp_path, document), "lite")
+
+
+def test_extends_merges_deep_and_null_drops(tmp_path, document):
+    changed = copy.deepcopy(document)
+    changed["scales"]["smoke"]["stage1"] = {"steps": 7}
+    config = load(write(tmp_path, changed), "smoke")
+    assert config.stage1.steps == 7 and config.stage1.batch == load("params.yaml", "lite").stage1.batch
+    assert "pose2sim_cam02" not in config.data.videos
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(UserError, match="expected the parameter file"):
+        load(tmp_path / "none.yaml")

@@ -1,0 +1,61 @@
+"""Which source files a module's results depend on: itself and what it imports, read from the syntax trees without importing anything."""
+
+import ast
+from functools import cache
+
+# What can't change a result: values of params.yaml reach a rule through its params, the rest is about errors, progress and bookkeeping.
+PLUMBING = {"tcan.cli", "tcan.config", "tcan.errors", "tcan.files", "tcan.progress", "tcan.provenance", "eval.cli", "eval.errors"}
+
+
+def sources_of(module, root):
+    """Files below `root`, as relative POSIX paths, that `module` ("tcan.train.stage1") consists of, directly and through its imports.
+
+    A module named in a string ("tcan.pose.blazepose" in a table of what to import) and a data file named in one
+    ("sources.yaml" beside the module) count too.
+    """
+    found, queue = set(), [module]
+    while queue:
+        path, imported = _imports(queue.pop(), root)
+        if path not in found:
+            found.add(path)
+            queue.extend(imported)
+            found.update(_data_files(path, root))
+    return sorted(found)
+
+
+def module_file(module, root):
+    """The file of a module below `root` as a relative POSIX path, or None if it isn't one of this project's."""
+    for path in (f"{module.replace('.', '/')}.py", f"{module.replace('.', '/')}/__init__.py"):
+        if module and (root / path).is_file():
+            return path
+    return None
+
+
+@cache
+def _imports(module, root):
+    path = module_file(module, root)
+    if path is None:
+        raise ValueError(f"{module}: no such module below {root}")
+    package = module if path.endswith("__init__.py") else module.rpartition(".")[0]
+    names = {package}
+    for node in ast.walk(_tree(path, root)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join([*package.split(".")[:len(package.split(".")) - node.level + 1], node.module or ""]).rstrip(".") if node.level else node.module
+            names.update({base, *(f"{base}.{alias.name}" for alias in node.names)})
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value and node.value.replace(".", "_").isidentifier():
+            names.add(node.value)
+    return path, sorted(name for name in names - PLUMBING - {module} if module_file(name, root))
+
+
+def _data_files(path, root):
+    folder = (root / path).parent
+    strings = {node.value for node in ast.walk(_tree(path, root)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    beside = {file.name: file for file in folder.iterdir() if file.is_file() and file.suffix not in (".py", ".pyc")}
+    return {beside[name].relative_to(root).as_posix() for name in strings & beside.keys()}
+
+
+@cache
+def _tree(path, root):
+    return ast.parse((root / path).read_text())

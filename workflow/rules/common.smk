@@ -1,0 +1,74 @@
+# params.yaml, read and checked before the first job is planned, and what all rules share.
+import os
+import re
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)  # this checkout's packages, whatever else is installed
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # and this environment's python in every shell
+
+from tcan import config as configuration
+from tcan.data import sources as declared
+from tcan.errors import UserError
+from workflow.imports import sources_of
+from workflow.targets import check_targets
+
+try:
+    CONFIG = configuration.load("params.yaml", config.get("scale"))
+    SOURCES = declared.load()
+    check_targets(sys.argv[1:], CONFIG)
+except UserError as error:
+    sys.exit(f"error: {error}")  # one line; a traceback would say less
+
+SCALE = CONFIG.scale
+GENERATED_SPLITS = ("test", "bizarre")
+ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "exact+errors": []}
+NETWORK_SOURCES = {"hed-vgg16": ["hed"], "efficientnet-lite0": ["efficientnet_lite0"], "transnetv2": ["transnetv2"]}
+
+
+def any_of(names):
+    """A regular expression for exactly these names."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def sets_of_kind(kind):
+    return [name for name, frame_set in CONFIG.data.sets.items() if frame_set.kind == kind]
+
+
+def sets_with(split):
+    """The sets that hold clips of a split."""
+    puppets = {"train": True, "test": CONFIG.data.puppets.test_clips, "bizarre": CONFIG.data.puppets.bizarre_characters}[split]
+    videos = any(video.split == split for video in CONFIG.data.videos.values())
+    return [name for name, frame_set in CONFIG.data.sets.items() if (videos if frame_set.kind == "video" else puppets)]
+
+
+def clips_of(sets):
+    """The markers of these sets' frames and key points. A marker appears with its whole folder, or not at all."""
+    return [f"data/{SCALE}/{marker}" for name in sets for marker in (f"frames/{name}/clips.csv", f"poses/{name}/run.json")]
+
+
+def code(*modules):
+    """The source files that these modules' results depend on: an edit of one reruns the rule."""
+    return sorted({path for module in modules for path in sources_of(module, Path(workflow.basedir))})
+
+
+def raw(names):
+    """Fetched sources. Never outdated by time, since their content is pinned: a rule that reads one has `pins` among its params."""
+    return [ancient(f"data/raw/{name}/run.json") for name in names]
+
+
+def pins(names):
+    return {name: SOURCES[name].sha256 for name in names}
+
+
+wildcard_constraints:
+    source=any_of(SOURCES),
+    set=any_of(CONFIG.data.sets),
+    video_set=any_of(sets_of_kind("video")),
+    puppet_set=any_of(sets_of_kind("puppets")),
+    motion_module="mm1|mm2",
+    stage1=any_of(CONFIG.stage1_models),
+    model=any_of(CONFIG.models),
+    row=any_of(CONFIG.rows),
+    split=any_of(GENERATED_SPLITS),

@@ -1,0 +1,28 @@
+# outputs/<scale>/<row>/<split>: the frames of a row. Rows that differ only in generation read the same model.
+def model_of(row):
+    """The marker of the model a row stands on; a baseline has none."""
+    model = CONFIG.rows[row].model
+    return [f"models/{SCALE}/{model}/run.json"] if model else []
+
+
+rule generate:
+    input:
+        model=lambda wildcards: model_of(wildcards.row),
+        clips=lambda wildcards: clips_of(sorted({*sets_with("test"), *sets_with(wildcards.split)})),
+        code=code("tcan.generate.rows"),
+    output:
+        f"outputs/{SCALE}/{{row}}/{{split}}/run.json",
+    params:
+        generation=lambda wildcards: asdict(CONFIG.generation(wildcards.row)),
+        row=lambda wildcards: (CONFIG.seed, CONFIG.pose.canvas, CONFIG.rows[wildcards.row].baseline),
+        model=lambda wildcards, input: f"--model {Path(input.model[0]).parent}" if input.model else "",
+    log:
+        f"logs/{SCALE}/generate/{{row}}.{{split}}.log",
+    benchmark:
+        f"benchmarks/{SCALE}/generate/{{row}}.{{split}}.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    shell:
+        "python -m tcan generate {wildcards.row} --scale {SCALE} --log {log} --split {wildcards.split} --data data/{SCALE}"
+        " {params.model} --out outputs/{SCALE}/{wildcards.row}/{wildcards.split}"

@@ -1,0 +1,20 @@
+"""A target that no rule can make gets a line that says why, instead of Snakemake's "No rule to produce"."""
+
+from tcan.errors import UserError
+
+SCALED = ("data", "models", "outputs", "results", "reports")
+
+
+def check_targets(words, config):
+    """Check those words of a command line that are files of this project. Raises UserError for another scale's, and for unknown rows and models."""
+    for word in words:
+        parts = word.split("/")
+        if len(parts) < 3 or parts[0] not in SCALED or parts[:2] == ["data", "raw"]:
+            continue
+        kind, scale, name = parts[:3]
+        if scale != config.scale:
+            raise UserError(f"{word}: expected a target of the scale {config.scale!r}, got one of {scale!r}; add --config scale={scale}")
+        if kind == "outputs" or (kind == "results" and name != "curves"):
+            config.row(name)
+        elif kind == "models" and name not in ("foundation", "latents", "stage1"):
+            config.model(name)
