@@ -184,7 +184,7 @@ def spread(frames, columns):
 
 def save(page, path):
     """Write a page as a lossless PNG without metadata: equal pages give equal files, and no banding is mistaken for a model's."""
-    page.save(path, format="PNG", optimize=True)
+    page.save(path, format="PNG")
 
 
 def _font(size, bold=False):

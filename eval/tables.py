@@ -12,10 +12,12 @@ import pandas as pd
 import yaml
 
 from eval.errors import UserError
+from eval.protocol import PROTOCOLS, WINDOW
 
+FORMAT = 1          # of metrics.json, as eval.score writes it
 PAPER = Path(__file__).with_name("paper_tables.csv")
 PAPER_METRICS = {"l1": "L1", "ssim": "SSIM", "lpips": "LPIPS", "fid": "FID", "fid_vid": "FID-VID", "fvd": "FVD"}
-GREY = "L1 grey levels"
+GREY = "L1-grey"
 RUN, NOT_RUN, CITED = "run here", "not run", "cited only"
 
 
@@ -30,26 +32,27 @@ class System:
 
 @dataclass(frozen=True)
 class Metric:
-    """One value and how sure it is: `n` samples (`samples` says of what), `interval` (low, high) or None, `dimension` of the features or None."""
+    """One value and how sure it is: `n` samples (`samples` says of what), `interval` (low, high) or None; `dimension` of the features of a
+    Fréchet distance, else None; `per_video` {clip: value}, empty where a metric has no value of a single video."""
 
-    value: float | None
+    value: float
     n: int
     samples: str
     interval: tuple | None
-    better: str
-    unit: str
     dimension: int | None
+    per_video: dict
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What one protocol says of one system."""
+    """What one protocol says of one system. `identity`: what must be equal in every row of a table, by name; `left_out`: {metric: why}."""
 
     height: int
     width: int
     videos: int
-    identity: dict      # what must be equal in every row of a table: version, frames, networks
+    identity: dict
     metrics: dict
+    left_out: dict
 
 
 def read_systems(params, scale):
@@ -92,6 +95,35 @@ def read_results(results, systems):
     return scored
 
 
+def read_metrics(path):
+    """{protocol: Scores} of a metrics.json (eval.score.evaluate has its layout), protocols and metrics in eval.protocol's order."""
+    try:
+        result = json.loads(Path(path).read_text())
+        if result["format"] != FORMAT:
+            raise UserError(f"{path}: expected format {FORMAT}, got {result['format']}; score the row again")
+        frames, bodies = result["frames"], result["protocols"]
+        return {label: _scores(bodies[label], frames, result["networks"], PROTOCOLS[label.partition("@")[0]])
+                for label in sorted(bodies, key=lambda label: (list(PROTOCOLS).index(label.partition("@")[0]), label))}
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: expected what `python -m eval score` writes, got something else ({type(error).__name__}: {error}); "
+                        "score the row again") from error
+
+
+def _scores(body, frames, networks, protocol):
+    entries = {}
+    for metric in protocol.metrics:
+        key = next((key for key in body["metrics"] if key.partition("[")[0] == metric.name), None)
+        if key is not None:
+            entry = body["metrics"][key]
+            samples = {None: "frames", "every": f"windows of {WINDOW} frames", "disjoint": f"disjoint windows of {WINDOW} frames"}[metric.windows]
+            entries[key] = Metric(entry["value"], entry["n"], samples, tuple(entry["interval"]) if entry["interval"] else None,
+                                  entry["dimension"] if metric.kind == "frechet" else None, entry.get("per_video", {}))
+    height, width = body["size"]
+    identity = {"version": (body["id"], body["version"]), "frame size": (height, width), "true frames": frames["sha256"]["true"],
+                "networks": networks, "metrics": sorted(entries)}
+    return Scores(height, width, frames["videos"], identity, entries, body["left_out"])
+
+
 def build(number, systems, paper, scored, command):
     """Table `number` as a DataFrame: the paper's lines in the paper's order, then those that only run here, the floor last."""
     cited = paper[paper["table"] == number].set_index("row")
@@ -123,5 +155,6 @@ def _cells(protocol, scores):
     cells = {f"{protocol}/height": scores.height, f"{protocol}/width": scores.width, f"{protocol}/videos": scores.videos}
     for name, metric in scores.metrics.items():
         low, high = metric.interval or (None, None)
-        cells |= {f"{protocol}/{name}": metric.value, f"{protocol}/{name}/low": low, f"{protocol}/{name}/high": high, f"{protocol}/{name}/n": metric.n}
+        key = f"{protocol}/{name}"
+        cells |= {key: metric.value, f"{key}/low": low, f"{key}/high": high, f"{key}/n": metric.n}
     return cells

@@ -45,6 +45,7 @@ class Puppets:
     train_clips: int = field(metadata={"min": 1})
     test_clips: int = field(metadata={"min": 0})
     bizarre_characters: int = field(metadata={"min": 0})
+    train_motions: list[str]
     test_motions: list[str]
     supersample: int = field(metadata={"min": 1})
 

@@ -1,16 +1,19 @@
 """Which source files a module's results depend on: itself and what it imports, read from the syntax trees without importing anything."""
 
 import ast
+import re
 from functools import cache
 
 # What can't change a result: values of params.yaml reach a rule through its params, the rest is about errors, progress and bookkeeping.
 PLUMBING = {"tcan.cli", "tcan.config", "tcan.errors", "tcan.files", "tcan.progress", "tcan.provenance", "eval.cli", "eval.errors"}
 
+DOTTED = re.compile(r"[a-z]\w*(\.\w+)+")
+
 
 def sources_of(module, root):
     """Files below `root`, as relative POSIX paths, that `module` ("tcan.train.stage1") consists of, directly and through its imports.
 
-    A module named in a string ("tcan.pose.blazepose" in a table of what to import) and a data file named in one
+    Imports are absolute, as everywhere here. A module named in a string ("tcan.pose.blazepose" in a table of what to import) and a data file named in one
     ("sources.yaml" beside the module) count too.
     """
     found, queue = set(), [module]
@@ -37,14 +40,14 @@ def _imports(module, root):
     if path is None:
         raise ValueError(f"{module}: no such module below {root}")
     package = module if path.endswith("__init__.py") else module.rpartition(".")[0]
-    names = {package}
+    names = {package} if "." in package else set()  # a top package only offers names, and is read where one is taken from it
     for node in ast.walk(_tree(path, root)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join([*package.split(".")[:len(package.split(".")) - node.level + 1], node.module or ""]).rstrip(".") if node.level else node.module
-            names.update({base, *(f"{base}.{alias.name}" for alias in node.names)})
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value and node.value.replace(".", "_").isidentifier():
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            names.update(inside if all(module_file(name, root) for name in inside) else {node.module, *inside})
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and DOTTED.fullmatch(node.value):
             names.add(node.value)
     return path, sorted(name for name in names - PLUMBING - {module} if module_file(name, root))
 

@@ -5,7 +5,8 @@ another. Its trunk is taken (three stages at 27, 13 and 6 rows), without the hea
 names of the public weights. It was trained on 16:9 films at 48x27; here a frame becomes 27x27, so that a square frame keeps its
 shape, and pixels are in 0..1.
 
-Two sets of features of one forward pass, of different kinds:
+It gives features frame by frame and is meant for long shots, so a run of consecutive frames passes once, and a window of 16 is
+pooled from its frames' features (each saw the frames around it, also those beyond the window). Two kinds of pooling:
   fid_vid (256): the last stage's channels averaged over space and time, the way the 3D ResNet's are. What the clip looks like.
   fvd (512): the same 256, and the mean size of their change from one frame to the next. What it looks like, and how it moves:
     a frozen clip and a shuffled one both lie far from a true one.
@@ -15,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from eval.features.extractor import Extractor
 from eval.features.weights import load_strictly, read_state
 from eval.frames import resize_bicubic
 
 SIZE = (27, 27)
+WHOLE_RUNS = True
 FILTERS = (16, 32, 64)
 DILATIONS = (1, 2, 4, 8)
 HEADS = ("frame_sim_layer.", "color_hist_layer.", "fc1.", "cls_layer1.", "cls_layer2.")
@@ -64,16 +65,26 @@ class Stage(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Windows (b, 3, f, 27, 27) in 0..1 -> {"fid_vid": (b, 256), "fvd": (b, 512)}."""
+    """A run of frames (1, 3, t, 27, 27) in 0..1 -> {"fid_vid": (t - length + 1, 256), "fvd": (t - length + 1, 512)}."""
 
     def __init__(self):
         super().__init__()
         inputs = (3, *(4 * filters for filters in FILTERS))
         self.SDDCNN = nn.ModuleList([Stage(channels, filters) for channels, filters in zip(inputs, FILTERS)])
 
-    def forward(self, x):
+    def forward(self, x, length):
         for stage in self.SDDCNN:
             x = stage(x)
-        x = x.mean(dim=(3, 4))
-        look, change = x.mean(dim=2), x.diff(dim=2).abs().mean(dim=2)
+        frames = x.mean(dim=(3, 4))[0].T
+        look = frames.unfold(0, length, 1).mean(dim=-1)
+        change = frames.diff(dim=0).abs().unfold(0, length - 1, 1).mean(dim=-1)
         return {"fid_vid": look, "fvd": torch.cat([look, change], dim=1)}
+
+
+def prepare(pictures):
+    return resize_bicubic(pictures, SIZE) / 255
+
+
+def build(path):
+    state = {key: value for key, value in read_state(path).items() if not key.startswith(HEADS)}
+    return load_strictly(Trunk(), state, path)

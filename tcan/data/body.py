@@ -14,7 +14,8 @@ HAIR_SHAPES = {
     "bun": [((-0.6, 0.9, 0), (-0.6, 0.95, 0), 0.44, 0.44)],
     "ponytail": [((-0.85, 0.5, 0), (-1.35, 0.2, 0), 0.34, 0.34), ((-1.35, 0.2, 0), (-1.45, -1.5, 0), 0.36, 0.14)],
     "afro": [((-0.2, 0.35, 0), (-0.25, 0.3, 0), 1.32, 1.32)],
-    "spiky": [((-0.1 + 0.3 * x, 0.7, z * 0.6), (-0.15 + 0.5 * x, 1.45 - 0.25 * abs(z), z * 1.1), 0.34, 0.03) for x, z in ((0, 0), (0, -0.8), (0, 0.8), (1, 0.35), (-1, -0.4))],
+    "spiky": [((-0.1 + 0.3 * x, 0.7, z * 0.6), (-0.15 + 0.5 * x, 1.45 - 0.25 * abs(z), z * 1.1), 0.34, 0.03)
+              for x, z in ((0, 0), (0, -0.8), (0, 0.8), (1, 0.35), (-1, -0.4))],
     "cap": [((1.2, 0.46, -0.4), (1.2, 0.46, 0.4), 0.2, 0.2)],
     "beanie": [((0, 1.05, 0), (0, 1.1, 0), 0.26, 0.26)],
 }
@@ -51,12 +52,18 @@ def head_frame(joints):
     """(t, 3, 3): rows are the head's front, up and right as world vectors."""
     up = _unit(joints[:, JOINT["crown"]] - joints[:, JOINT["head"]])
     right = _unit(joints[:, JOINT["right_ear"]] - joints[:, JOINT["left_ear"]])
-    return np.stack([np.cross(up, right), up, right], axis=1)
+    return np.stack([cross(up, right), up, right], axis=1)
 
 
 def head_radii(character):
     """Semi-axes (3,) of the head along its front, up and right, in metres."""
     return np.asarray(HEAD_RADII) * character.proportions.head
+
+
+def extra_height(character):
+    """How far ears, horns and the like stand above the crown, in metres."""
+    tops = [max(start[1] + r0, end[1] + r1) for start, end, r0, r1 in EXTRA_SHAPES.get(character.extra, ())]
+    return max(max(tops, default=1.0) - 1.0, 0.0) * head_radii(character)[1]
 
 
 def limbs(character, joints):
@@ -129,7 +136,7 @@ def trunk(character, joints):
     centre = _interpolate(rows, (0, 0.45, 0.85, 1), anchors)
     right = _unit(_interpolate(rows, (0.2, 0.85), np.stack([_unit(across_top), _unit(across_low)], axis=1)))
     up = _unit(_interpolate(rows, (0.3, 0.7), np.stack([up_top, up_low], axis=1)))
-    front = _unit(np.cross(up, right))
+    front = _unit(cross(up, right))
     leg = p.girth * (0.45 + 0.55 * min(p.leg, 1.2))
     half_shoulder, half_hip = 0.183 * p.shoulder, 0.0849 * p.hip + 0.078 * leg
     profile = RING_SHOULDER * half_shoulder * (0.8 + 0.2 * p.girth) + RING_HIP * half_hip
@@ -164,5 +171,10 @@ def _interpolate(at, knots, values):
     return values[:, index] * (1 - part) + values[:, index + 1] * part
 
 
+def cross(a, b):
+    """The cross product over the last axis; numpy's own takes several times as long on few vectors."""
+    return a[..., (1, 2, 0)] * b[..., (2, 0, 1)] - a[..., (2, 0, 1)] * b[..., (1, 2, 0)]
+
+
 def _unit(vectors):
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    return vectors / np.sqrt(np.maximum((vectors * vectors).sum(axis=-1, keepdims=True), 1e-18))

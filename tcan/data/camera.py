@@ -1,5 +1,6 @@
 """A fixed camera with a weak perspective, and how it is placed so that a whole motion stays in the frame."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ class Camera:
     scale: float
     origin: tuple = (0.5, 0.5)
 
+    @functools.cached_property
     def axes(self):
         """Rows: image right, image down, away from the camera, as world vectors (3, 3)."""
         ca, sa, ce, se = np.cos(self.azimuth), np.sin(self.azimuth), np.cos(self.elevation), np.sin(self.elevation)
@@ -29,39 +31,34 @@ class Camera:
 
     def project(self, points):
         """World points (..., 3) -> frame coordinates (..., 2) in 0..1, depth (...) in metres from the centre, scale (...) in frame sides a metre."""
-        seen = (np.asarray(points) - (0.0, 1.0, 0.0)) @ self.axes().T
+        seen = (np.asarray(points) - (0.0, 1.0, 0.0)) @ self.axes.T
         scale = self.scale * self.distance / np.maximum(self.distance + seen[..., 2], 0.3 * self.distance)
         return np.asarray(self.origin) + seen[..., :2] * scale[..., None], seen[..., 2], scale
 
 
-def place_camera(joints, height, fill, azimuth, elevation, shift=0.0):
-    """A camera, and the joints (t, J, 3) with their travel over the ground cut where it would leave the frame.
+def place_camera(joints, height, fill, azimuth, elevation, shift=0.0, headroom=0.0):
+    """A camera, and the joints (t, J, 3) with their travel over the ground cut where it would leave the frame or come too near.
 
     height: of the person upright, in metres; fill: the part of the frame's height this takes if the motion leaves room; shift: of the
-    person's centre, -1 (as far left as it fits) .. 1.
+    person's centre, -1 (as far left as it fits) .. 1; headroom: metres to keep free above the crown.
     """
-    extra = 0.045 * height  # the crown's hair and the soles lie beyond the joints
-    low, high = MARGIN, 1 - MARGIN
-    centred = joints - joints[:, JOINT["pelvis"]].mean(axis=0) * (1, 0, 1)
-    travel = _travel(centred)
+    camera = Camera(azimuth, elevation, 5.0 * height, fill / height, (0.0, 0.0))
+    extra = 0.045 * height  # hair and soles lie beyond the joints
+    high, low = np.array([extra, extra]), np.array([extra, extra + headroom])  # x, y
+    right, away = camera.axes[0], np.cross(camera.axes[0], (0, 1, 0))
+    pelvis = joints[:, JOINT["pelvis"]]
+    travel = pelvis - pelvis.mean(axis=0)
+    across, deep = travel @ right, travel @ away
+    still = joints - pelvis.mean(axis=0) * (1, 0, 1) - (across[:, None] * right + deep[:, None] * away)[:, None]
+    deep = deep * min(1.0, 0.5 * height / max(np.ptp(deep), 1e-9))
     for keep in (1.0, 0.6, 0.3, 0.0):
-        moved = centred - travel * (1 - keep)
-        camera = Camera(azimuth, elevation, 5.0 * height, fill / height)
-        xy, _, _ = camera.project(moved)
-        if np.ptp(xy[..., 0]) <= high - low - 2 * extra * camera.scale:
+        moved = still + (keep * across[:, None] * right + deep[:, None] * away)[:, None]
+        xy = camera.project(moved)[0].reshape(-1, 2)
+        span = np.ptp(xy, axis=0) + (low + high) * camera.scale
+        if span[0] <= 1 - 2 * MARGIN:
             break
-    span = np.ptp(xy.reshape(-1, 2), axis=0) + 2 * extra * camera.scale
-    shrink = min(1.0, ((high - low) / span).min())
-    camera = Camera(azimuth, elevation, 5.0 * height, camera.scale * shrink, (0.0, 0.0))
-    xy, _, _ = camera.project(moved)
-    least, most = xy.reshape(-1, 2).min(axis=0) - extra * camera.scale, xy.reshape(-1, 2).max(axis=0) + extra * camera.scale
-    room = (high - low) - (most - least)
-    across = low - least[0] + room[0] * (0.5 + 0.5 * shift)
-    down = low - least[1] + room[1] * 0.75  # more wall above the head than floor below the feet
-    return Camera(azimuth, elevation, camera.distance, camera.scale, (float(across), float(down))), moved
-
-
-def _travel(joints):
-    """(t, 1, 3): where the pelvis goes over the ground, from its mean."""
-    pelvis = joints[:, JOINT["pelvis"]] * (1, 0, 1)
-    return (pelvis - pelvis.mean(axis=0))[:, None]
+    shrink = min(1.0, ((1 - 2 * MARGIN) / span).min())
+    room = 1 - 2 * MARGIN - span * shrink
+    # more wall above the head than floor below the feet
+    origin = MARGIN + room * (0.5 + 0.5 * shift, 0.88) - (xy.min(axis=0) - low * camera.scale) * shrink
+    return Camera(azimuth, elevation, camera.distance, camera.scale * shrink, tuple(origin.tolist())), moved

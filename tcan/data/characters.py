@@ -38,27 +38,32 @@ class Proportions:
 
 
 RANGES = {  # kind: {length: (low, high)}
-    "adult": dict(head=(1.25, 1.5), torso=(0.93, 1.06), shoulder=(0.85, 1.1), hip=(0.9, 1.2), arm=(0.95, 1.05), leg=(0.93, 1.06), girth=(0.9, 1.3), hand=(1.0, 1.2), foot=(1.0, 1.15)),
-    "child": dict(head=(1.5, 1.85), torso=(0.74, 0.86), shoulder=(0.72, 0.85), hip=(0.8, 1.0), arm=(0.72, 0.82), leg=(0.64, 0.76), girth=(0.85, 1.15), hand=(0.8, 1.0), foot=(0.8, 1.0)),
-    "chibi": dict(head=(2.2, 2.7), torso=(0.62, 0.75), shoulder=(0.68, 0.8), hip=(0.8, 1.05), arm=(0.6, 0.72), leg=(0.45, 0.58), girth=(1.0, 1.3), hand=(0.8, 1.0), foot=(0.75, 0.95)),
+    "adult": {"head": (1.25, 1.5), "torso": (0.93, 1.06), "shoulder": (0.85, 1.1), "hip": (0.9, 1.2),
+              "arm": (0.95, 1.05), "leg": (0.93, 1.06), "girth": (0.9, 1.3), "hand": (1.0, 1.2), "foot": (1.0, 1.15)},
+    "child": {"head": (1.5, 1.85), "torso": (0.74, 0.86), "shoulder": (0.72, 0.85), "hip": (0.8, 1.0),
+              "arm": (0.72, 0.82), "leg": (0.64, 0.76), "girth": (0.85, 1.15), "hand": (0.8, 1.0), "foot": (0.8, 1.0)},
+    "chibi": {"head": (2.2, 2.7), "torso": (0.62, 0.75), "shoulder": (0.68, 0.8), "hip": (0.8, 1.05),
+              "arm": (0.6, 0.72), "leg": (0.45, 0.58), "girth": (1.0, 1.3), "hand": (0.8, 1.0), "foot": (0.75, 0.95)},
 }
 
 # The odd ones of the bizarre split: what makes them odd, over a plain character of the kind.
 ODD = (
-    ("chibi", dict(head=2.9, leg=0.4), dict(extra="cat_ears")),
-    ("adult", dict(head=2.6), dict(extra="none")),
-    ("adult", dict(arm=1.5, hand=1.4), dict(extra="none")),
-    ("adult", dict(leg=0.5, torso=1.15), dict(extra="antlers")),
-    ("child", dict(head=2.4, girth=0.7), dict(extra="antennae", skin=(126, 196, 92))),
-    ("adult", dict(leg=1.35, torso=0.75, head=1.1), dict(extra="none")),
-    ("chibi", dict(head=2.4, girth=1.5, hip=1.3), dict(extra="bear_ears", skin=(164, 112, 70))),
-    ("adult", dict(girth=1.9, hip=1.5, head=1.2), dict(extra="none")),
-    ("child", dict(arm=1.2, leg=0.5, head=2.0), dict(extra="horns", skin=(208, 74, 66))),
-    ("chibi", dict(head=2.5, arm=0.9), dict(extra="bunny_ears", skin=(236, 226, 232))),
+    ("chibi", {"head": 2.9, "leg": 0.4}, {"extra": "cat_ears"}),
+    ("adult", {"head": 2.6}, {"extra": "none"}),
+    ("adult", {"arm": 1.5, "hand": 1.4}, {"extra": "none"}),
+    ("adult", {"leg": 0.5, "torso": 1.15}, {"extra": "antlers"}),
+    ("child", {"head": 2.4, "girth": 0.7}, {"extra": "antennae", "skin": (126, 196, 92)}),
+    ("adult", {"leg": 1.35, "torso": 0.75, "head": 1.1}, {"extra": "none"}),
+    ("chibi", {"head": 2.4, "girth": 1.5, "hip": 1.3}, {"extra": "bear_ears", "skin": (164, 112, 70)}),
+    ("adult", {"girth": 1.9, "hip": 1.5, "head": 1.2}, {"extra": "none"}),
+    ("child", {"arm": 1.2, "leg": 0.5, "head": 2.0}, {"extra": "horns", "skin": (208, 74, 66)}),
+    ("chibi", {"head": 2.5, "arm": 0.9}, {"extra": "bunny_ears", "skin": (236, 226, 232)}),
 )
 
 SKINS = ((255, 224, 196), (246, 206, 172), (232, 184, 146), (208, 154, 112), (172, 118, 80), (132, 86, 56), (96, 62, 42))
-HAIRS = ((38, 28, 26), (70, 44, 28), (120, 72, 36), (176, 110, 48), (226, 184, 96), (196, 66, 40), (150, 150, 158), (70, 90, 190), (220, 90, 160), (60, 150, 110))
+HAIRS = ((38, 28, 26), (70, 44, 28), (120, 72, 36), (176, 110, 48), (226, 184, 96),
+         (196, 66, 40), (150, 150, 158), (70, 90, 190), (220, 90, 160), (60, 150, 110))
+IRISES = ((60, 40, 30), (50, 90, 160), (60, 120, 70))
 HAIR_STYLES = ("short", "short", "long", "bun", "ponytail", "spiky", "afro", "bob", "cap", "bald", "beanie")
 PATTERNS = ("plain", "plain", "hstripes", "vstripes", "two_tone", "logo", "logo", "buttons", "open_jacket", "sash", "back_panel")
 
@@ -82,7 +87,7 @@ class Character:
     bottom_style: str     # trousers, skirt or dress
     trousers: float
     skirt: float          # how far a skirt reaches down the thighs and on, 1 = to the knees
-    socks: tuple
+    socks: tuple | None
     shoes: tuple
     band: str             # right, left or none: a band on one forearm
     band_colour: tuple
@@ -103,13 +108,27 @@ class Character:
         sleeves = [base, base]
         if rng.random() < 0.25:
             sleeves[rng.integers(2)] = _garment(rng, rng.random())
-        values = dict(
-            kind=kind, proportions=Proportions(**lengths), skin=_jitter(rng, SKINS[rng.integers(len(SKINS))], 6), hair=_jitter(rng, HAIRS[rng.integers(len(HAIRS))], 10),
-            hair_style=str(rng.choice(HAIR_STYLES)), iris=_jitter(rng, ((60, 40, 30), (50, 90, 160), (60, 120, 70))[rng.integers(3)], 8), top=top, trim=trim, pattern=pattern,
-            sleeve=float(rng.choice([0.0, 0.55, 0.6, 1.3, 2.0, 2.0])), sleeves=tuple(sleeves), bottom=top if style == "dress" else bottom,
-            bottom_style=style if style in ("skirt", "dress") else "trousers", trousers={"trousers": 2.0, "shorts": float(rng.uniform(0.6, 1.0))}.get(style, 0.0),
-            skirt=float(rng.uniform(0.65, 1.15)), socks=_garment(rng, rng.random()) if rng.random() < 0.4 else None, shoes=_garment(rng, rng.random(), dark=bool(rng.random() < 0.5)),
-            band=str(rng.choice(["none", "none", "right", "left"])), band_colour=_garment(rng, rng.random()))
+        values = {
+            "kind": kind,
+            "proportions": Proportions(**lengths),
+            "skin": _jitter(rng, SKINS[rng.integers(len(SKINS))], 6),
+            "hair": _jitter(rng, HAIRS[rng.integers(len(HAIRS))], 10),
+            "hair_style": str(rng.choice(HAIR_STYLES)),
+            "iris": _jitter(rng, IRISES[rng.integers(len(IRISES))], 8),
+            "top": top,
+            "trim": trim,
+            "pattern": pattern,
+            "sleeve": float(rng.choice([0.0, 0.55, 0.6, 1.3, 2.0, 2.0])),
+            "sleeves": tuple(sleeves),
+            "bottom": top if style == "dress" else bottom,
+            "bottom_style": style if style in ("skirt", "dress") else "trousers",
+            "trousers": {"trousers": 2.0, "shorts": float(rng.uniform(0.6, 1.0))}.get(style, 0.0),
+            "skirt": float(rng.uniform(0.65, 1.15)),
+            "socks": _garment(rng, rng.random()) if rng.random() < 0.4 else None,
+            "shoes": _garment(rng, rng.random(), dark=bool(rng.random() < 0.5)),
+            "band": str(rng.choice(["none", "none", "right", "left"])),
+            "band_colour": _garment(rng, rng.random()),
+        }
         character = Character(**(values | fixed))
         return replace(character, head_texture=_head_texture(character), torso_texture=_torso_texture(character))
 
@@ -190,17 +209,17 @@ def _head_texture(character):
     scale = HEAD_ROWS / np.pi
 
     def at(longitude, latitude):
-        return int(round((longitude + np.pi) * scale)), int(round((np.pi / 2 - latitude) * scale))
+        return round((longitude + np.pi) * scale), round((np.pi / 2 - latitude) * scale)
 
     def blob(longitude, latitude, width, height, colour):
-        cv2.ellipse(image, at(longitude, latitude), (int(round(width * scale)), int(round(height * scale))), 0, 0, 360, tuple(float(c) for c in colour), -1)
+        cv2.ellipse(image, at(longitude, latitude), (round(width * scale), round(height * scale)), 0, 0, 360, tuple(float(c) for c in colour), -1)
 
     for side in (-1, 1):
         blob(side * 0.62, -0.32, 0.17, 0.12, skin * (1.0, 0.84, 0.82))
         blob(side * 0.38, 0.05, 0.2, 0.2, (250, 250, 250))
         blob(side * 0.36, 0.03, 0.13, 0.19, character.iris)
         blob(side * 0.36, 0.02, 0.07, 0.11, (18, 16, 20))
-        cv2.line(image, at(side * 0.22, 0.33), at(side * 0.56, 0.36), tuple(0.55 * np.asarray(character.hair, float)), 3)
+        cv2.line(image, at(side * 0.24, 0.44), at(side * 0.54, 0.4), tuple(0.55 * np.asarray(character.hair, float)), 2)
     blob(0, -0.2, 0.09, 0.12, skin * 0.8)
     blob(0, -0.6, 0.24, 0.08, (164, 44, 52))
     _hair_texture(image, character)
@@ -221,7 +240,7 @@ def _hair_texture(image, character):
     if style == "bald":
         return
     low = {"short": -0.35, "spiky": -0.35, "bun": -0.45, "ponytail": -0.45}.get(style, -1.0)
-    line = 0.62 - turn * (0.62 - low)
+    line = 0.66 - turn * (0.66 - low)
     cover = latitude > line
     image[_where(cover, image)] = colour
     image[_where(cover & (latitude < line + 0.14), image)] = colour * 0.8

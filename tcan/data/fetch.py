@@ -26,10 +26,10 @@ def add_arguments(parser):
 
 def run(args, config):
     source = sources.find(args.source)
-    if verifies(source, args.out):
-        print(f"{args.out}: {source.name} is there and verifies", file=sys.stderr)
-        return
-    fetch(source, args.out, seed=config.seed)
+    if not verifies(source, args.out):
+        fetch(source, args.out, config.seed)
+    elif not (args.out / "run.json").exists():
+        _write_run(source, args.out, config.seed)
 
 
 def verifies(source, folder):
@@ -39,7 +39,7 @@ def verifies(source, folder):
     return found.keys() == expected.keys() and all(sha256_of(path) == expected[name] for name, path in found.items())
 
 
-def fetch(source, out, seed=0):
+def fetch(source, out, seed):
     """Fill the folder `out` with the members of `source` and a run.json.
 
     Raises UserError that names the source when the download fails, a sha256 differs, a member is missing or the archive is broken;
@@ -52,7 +52,7 @@ def fetch(source, out, seed=0):
         print(f"{source.name}: {archive.name}, {archive.stat().st_size} bytes", file=sys.stderr)
         _expect(source, archive.name, source.sha256, sha256_of(archive), "fetch again, through another index if this one keeps serving it")
         unpack(source, archive, folder)
-        provenance.write_run(folder, command=f"fetch {source.name}", config=dataclasses.asdict(source), seed=seed)
+        _write_run(source, folder, seed)
 
 
 def fetch_package(source, folder):
@@ -107,6 +107,10 @@ def _unpack_member(source, bundle, member, target):
             digest.update(block)
             copy.write(block)
     _expect(source, member.path, member.sha256, digest.hexdigest(), "mend sources.yaml or fetch again")
+
+
+def _write_run(source, folder, seed):
+    provenance.write_run(folder, command=f"fetch {source.name}", config=dataclasses.asdict(source), seed=seed)
 
 
 def _expect(source, what, expected, found, todo):

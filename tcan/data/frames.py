@@ -1,6 +1,7 @@
 """Video clips into frames: decoded by decord, cropped by the declared square, resized with antialiasing, written losslessly."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -120,6 +121,7 @@ def _open(path):
 
     if not Path(path).is_file():
         raise UserError(f"{path}: expected a video, found no file; run `tcan fetch` for its source first")
+    decord.logging.set_level(decord.logging.QUIET)  # ffmpeg's complaints, thousands for a broken file, come as one error below
     try:
         reader = decord.VideoReader(str(path), num_threads=1)
     except (decord.DECORDError, RuntimeError) as error:
@@ -130,5 +132,5 @@ def _open(path):
 
 
 def _short(error):
-    """The end of decord's message, which comes with its build's paths and a stack."""
-    return str(error).partition("\n")[0].rpartition("Error: ")[2].rpartition("] ")[2][:120]
+    """What decord says, without the places in its own source and the stack that it adds."""
+    return re.split(r"\.cc:\d+: ", str(error).partition("\n")[0])[-1][:120]

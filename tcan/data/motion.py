@@ -42,6 +42,7 @@ SKELETON = {
 JOINTS = tuple(SKELETON)
 JOINT = {name: index for index, name in enumerate(JOINTS)}
 PARENT = np.array([JOINT[parent] if parent else -1 for parent, _ in SKELETON.values()])
+MIRRORED = np.array([JOINT[name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")] for name in JOINTS])
 HINGES = ("right_knee", "right_elbow", "left_knee", "left_elbow")  # turn about z alone
 BALLS = ("chest", "neck", "right_hip", "right_ankle", "right_shoulder", "left_hip", "left_ankle", "left_shoulder")
 
@@ -119,10 +120,13 @@ def resample(motion, fps):
 
 
 def excerpt(motion, length, start=0):
-    """Joints (length, len(JOINTS), 3) from frame `start`; past its end a motion runs back and forth."""
-    period = max(2 * (len(motion) - 1), 1)
-    at = (start + np.arange(length)) % period
-    return motion.joints[np.minimum(at, period - at)]
+    """Joints (length, len(JOINTS), 3) from frame `start`. A motion that ends as it began goes round and travels on; another runs back and forth."""
+    last = len(motion) - 1
+    at = start + np.arange(length)
+    step = (motion.joints[-1, 0] - motion.joints[0, 0]) * (1, 0, 1)
+    if np.abs(motion.joints[-1] - step - motion.joints[0]).max() < 0.25:
+        return motion.joints[at % last] + (at // last)[:, None, None] * step
+    return motion.joints[last - np.abs(at % (2 * last) - last)]
 
 
 def on_ground(joints, height=0.0):
@@ -137,21 +141,49 @@ def turned(joints, angle):
     return joints @ turn("y", np.array([angle]))[0].T
 
 
+def mirrored(joints):
+    """Joints (..., len(JOINTS), 3) as in a mirror: the right hand does what the left hand did."""
+    return joints[..., MIRRORED, :] * (1, 1, -1)
+
+
 def facing(joints):
     """The direction (radians about the vertical, 0 = +x) that the body faces, averaged over the frames of joints (t, J, 3)."""
-    right = (joints[:, JOINT["right_shoulder"]] - joints[:, JOINT["left_shoulder"]] + joints[:, JOINT["right_hip"]] - joints[:, JOINT["left_hip"]]).mean(axis=0)
+    right = sum(joints[:, JOINT[f"right_{part}"]] - joints[:, JOINT[f"left_{part}"]] for part in ("shoulder", "hip")).mean(axis=0)
     return np.arctan2(right[0], right[2])
 
 
 def random_pose(rng):
     """Joints (1, len(JOINTS), 3) of a broad random human pose on the ground: arms and legs anywhere a person can bring them, the body
     mostly upright and turned within 100 degrees of +x, now and then bent, jumping or head over heels."""
+    height = rng.uniform(0.1, 0.45) if rng.random() < 0.12 else 0.0
+    return on_ground(forward_kinematics(np.zeros((1, 3)), _random_rotations(rng)), height)
+
+
+def random_motion(rng, length, fps):
+    """Joints (length, len(JOINTS), 3) of someone who goes smoothly from one random pose to the next, about two a second."""
+    gap = max(round(fps * rng.uniform(0.35, 0.7)), 2)
+    keys = [_random_rotations(rng, upright=True) for _ in range(length // gap + 2)]
+    at = np.arange(length) / gap
+    low = at.astype(int)
+    part = (at - low)[:, None, None]
+    part = part * part * (3 - 2 * part)
+    rotations = {}
+    for name in keys[0]:
+        stack = np.concatenate([key[name] for key in keys])
+        u, _, vt = np.linalg.svd(stack[low] * (1 - part) + stack[low + 1] * part)
+        u[..., -1] *= np.sign(np.linalg.det(u @ vt))[:, None]
+        rotations[name] = u @ vt
+    return on_ground(forward_kinematics(np.zeros((length, 3)), rotations))
+
+
+def _random_rotations(rng, upright=False):
+    """Rotations for `forward_kinematics` of one random pose; `upright` leaves out the bodies that are upside down or turned away."""
     tame = rng.random() < 0.25  # quiet stances are what a source image shows most often
     spread = 0.35 if tame else 1.0
     yaw = rng.normal(0, 0.35) if rng.random() < 0.6 else rng.uniform(-1.75, 1.75)
-    if rng.random() < 0.06:
+    wild = rng.random() < 0.07 and not upright
+    if rng.random() < 0.06 and not upright:
         yaw += np.pi
-    wild = rng.random() < 0.07
     lean = rng.uniform(-np.pi, np.pi, 2) if wild else rng.normal(0, 0.18, 2) * spread
     rotations = {"root": euler(yaw, lean[0], lean[1]),
                  "chest": euler(*(rng.normal(0, 0.22, 3) * spread)),
@@ -167,8 +199,7 @@ def random_pose(rng):
         rotations[f"{side}_hip"] = turn("x", np.array([-sign * apart])) @ turn("z", np.array([flexion])) @ turn("y", rng.normal(0, 0.2, 1))
         rotations[f"{side}_knee"] = turn("z", np.array([-knee]))
         rotations[f"{side}_ankle"] = turn("z", np.array([np.clip(knee - flexion, -0.6, 0.5) + rng.normal(0, 0.15)]))
-    height = rng.uniform(0.1, 0.45) if rng.random() < 0.12 else 0.0
-    return on_ground(forward_kinematics(np.zeros((1, 3)), rotations), height)
+    return rotations
 
 
 def _arm_direction(rng, sign, tame):

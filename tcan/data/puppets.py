@@ -5,7 +5,7 @@ import numpy as np
 from tcan import seeds
 from tcan.data.camera import place_camera
 from tcan.data.characters import KINDS, Character
-from tcan.data.motion import excerpt, facing, random_pose, resample, turned
+from tcan.data.motion import excerpt, facing, mirrored, random_motion, random_pose, resample, turned
 from tcan.data.render import render_clip
 from tcan.data.scenery import Background
 
@@ -19,10 +19,22 @@ def random_camera_angles(rng):
 
 
 def stage(character, joints, rng, azimuth=None):
-    """A camera for a motion (t, J, 3) of the adult skeleton, and the character's own joints in front of it."""
-    random_azimuth, elevation = random_camera_angles(rng)
-    own = character.retarget(turned(joints, -facing(joints)))
-    return place_camera(own, character.height(), float(rng.uniform(0.72, 0.88)), random_azimuth if azimuth is None else azimuth, elevation, float(rng.uniform(-0.6, 0.6)))
+    """A camera for a motion (t, J, 3) of the adult skeleton, and the character's own joints in front of it. `azimuth`: where the camera
+    looks from, relative to +x; None: a random one, relative to the direction in which the person faces on average."""
+    chosen, elevation = random_camera_angles(rng)
+    if azimuth is None:
+        joints, azimuth = turned(joints, -facing(joints)), chosen
+    fill, shift = float(rng.uniform(0.78, 0.9)), float(rng.uniform(-0.6, 0.6))
+    return place_camera(character.retarget(joints), character.height(), fill, azimuth, elevation, shift)
+
+
+def training_motion(motions, length, rng):
+    """Joints (length, J, 3) to train on: motion capture from a random frame on, as it is or mirrored, or (a third) made of random poses."""
+    if not motions or rng.random() < 0.33:
+        return random_motion(rng, length, FPS)
+    motion = motions[rng.integers(len(motions))]
+    joints = excerpt(motion, length, int(rng.integers(len(motion))))
+    return mirrored(joints) if rng.random() < 0.5 else joints
 
 
 def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, clip_frames=None, workers=1, test_motions=()):
@@ -34,8 +46,6 @@ def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, cl
     in pixels, NaN where a joint is hidden.
     """
     train = [resample(motion, FPS) for name, motion in sorted((motions or {}).items()) if name not in test_motions]
-    if clip_frames and not train:
-        raise ValueError("clips need at least one motion that is not a test motion")
     tasks = [(index, size, supersample, seed, train, tuple(kinds), clip_frames) for index in range(n)]
     if workers > 1:
         from concurrent.futures import ProcessPoolExecutor
@@ -53,8 +63,7 @@ def _item(task):
     character = Character.random(rng, str(rng.choice(kinds)))
     background = Background.random(rng)
     if clip_frames:
-        motion = train[rng.integers(len(train))]
-        camera, joints = stage(character, excerpt(motion, clip_frames, int(rng.integers(len(motion)))), rng)
+        camera, joints = stage(character, training_motion(train, clip_frames, rng), rng)
     else:
         camera, joints = _pair(character, train, rng)
     return render_clip(character, background, joints, camera, size, supersample)
@@ -75,7 +84,7 @@ def _pair(character, train, rng):
         own[1] = turned(own[1], rng.normal(0, 0.6))
     if rng.random() < 0.6:
         own[1] += rng.normal(0, 0.25, 3) * character.height() * (1, 0, 1)
-    return place_camera(own, character.height(), float(rng.uniform(0.65, 0.9)), azimuth, elevation, float(rng.uniform(-0.8, 0.8)))
+    return place_camera(own, character.height(), float(rng.uniform(0.7, 0.92)), azimuth, elevation, float(rng.uniform(-0.8, 0.8)))
 
 
 def _any_pose(train, rng):

@@ -37,10 +37,11 @@ def render_clip(character, background, joints, camera, size=64, supersample=4):
 
 def key_points(joints, camera, size):
     """OpenPose's 18 key points, float32 (t, 18, 2) in pixels, of joints (t, J, 3): NaN where the head hides them."""
-    points = np.stack([(joints[:, JOINT["right_shoulder"]] + joints[:, JOINT["left_shoulder"]]) / 2 if name == "neck" else joints[:, JOINT[name]] for name in NAMES], axis=1)
+    points = np.stack([joints[:, JOINT.get(name, 0)] for name in NAMES], axis=1)
+    points[:, NAMES.index("neck")] = (joints[:, JOINT["right_shoulder"]] + joints[:, JOINT["left_shoulder"]]) / 2  # OpenPose's neck
     xy = camera.project(points)[0] * size - 0.5
     frame = head_frame(joints)
-    toward = -camera.axes()[2]
+    toward = -camera.axes[2]
     for name in FACE:
         offset = np.einsum("tij,tj->ti", frame, joints[:, JOINT[name]] - joints[:, JOINT["head"]])
         outward = np.einsum("ti,tij->tj", offset / np.linalg.norm(offset, axis=-1, keepdims=True), frame)
@@ -82,7 +83,8 @@ def _capsule_polygons(capsules, camera, canvas, light):
         shifted = xy + layer * 0.3 * radii[..., None] * light[:2]
         r = radii * shrink
         first, second = angle + np.pi / 2 + ARC, angle - np.pi / 2 + ARC
-        arcs = [shifted[:, :, end, None] + r[:, :, end, None, None] * np.stack([np.cos(arc), np.sin(arc)], axis=-1) for end, arc in ((0, first), (1, second))]
+        arcs = [shifted[:, :, end, None] + r[:, :, end, None, None] * np.stack([np.cos(arc), np.sin(arc)], axis=-1)
+                for end, arc in ((0, first), (1, second))]
         ends.append(np.concatenate(arcs, axis=2))
     return _fixed(np.stack(ends, axis=2)), depth.mean(axis=2)
 
@@ -102,7 +104,7 @@ def _trunk_drawer(character, joints, camera, canvas, light):
     a, b = corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 1, :]
     c, d = corners[..., 3, :] - corners[..., 2, :], corners[..., 0, :] - corners[..., 3, :]
     seen = (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0] + c[..., 0] * d[..., 1] - c[..., 1] * d[..., 0]) > 0
-    lit = AMBIENT + DIFFUSE * np.maximum(normals @ camera.axes().T @ light, 0)
+    lit = AMBIENT + DIFFUSE * np.maximum(normals @ camera.axes.T @ light, 0)
     colours = np.minimum(character.torso_texture * lit[..., None], 255)
     quads, rings = _fixed(corners), _fixed(xy[:, [0, -1]])
     caps = [_tuple(character.torso_texture[row].mean(axis=0) * AMBIENT) for row in (0, -1)]
@@ -140,7 +142,7 @@ def _skirt_drawer(character, joints, camera, canvas, light):
 def _head_drawer(character, joints, camera, canvas, light):
     centre, _, scale = camera.project(joints[:, JOINT["head"]])
     centre = centre * canvas - 0.5
-    turns = (head_frame(joints) @ camera.axes().T).astype(np.float32)  # rows front, up, right; columns the camera's axes
+    turns = (head_frame(joints) @ camera.axes.T).astype(np.float32)  # rows front, up, right; columns the camera's axes
     radii = (head_radii(character) * scale[:, None] * canvas).astype(np.float32)
     texture, light = character.head_texture, light.astype(np.float32)
 
@@ -150,7 +152,7 @@ def _head_drawer(character, joints, camera, canvas, light):
 
 
 def _draw_ellipsoid(image, centre, radii, turn, texture, light):
-    """Cast a ray a pixel at an ellipsoid: semi-axes radii (3,) in pixels along the rows of turn (3, 3), lit and textured by latitude and longitude."""
+    """Cast a ray a pixel at an ellipsoid, lit, textured by latitude and longitude: semi-axes radii (3,) in pixels along the rows of turn (3, 3)."""
     reach = np.sqrt((radii[:, None] ** 2 * turn[:, :2] ** 2).sum(axis=0))
     left, top = np.maximum(np.floor(centre - reach), 0).astype(int)
     right, bottom = np.minimum(np.ceil(centre + reach).astype(int) + 1, (image.shape[1], image.shape[0]))
@@ -180,8 +182,7 @@ def _draw_ellipsoid(image, centre, radii, turn, texture, light):
 def _shadow(joints, camera, canvas):
     """Centre (t, 2), half axes (t, 2) in pixels and strength (t,) of a soft shadow on the ground."""
     ground = joints * (1, 0, 1)
-    xy, _, scale = camera.project(ground[:, [JOINT["pelvis"], JOINT["right_ankle"], JOINT["left_ankle"], JOINT["head"]]])
-    xy = xy * canvas
+    xy = camera.project(ground[:, [JOINT["pelvis"], JOINT["right_ankle"], JOINT["left_ankle"], JOINT["head"]]])[0] * canvas
     centre = xy.mean(axis=1)
     half = np.ptp(xy[..., 0], axis=1) / 2 + 0.2 * camera.scale * canvas
     flat = half * (0.22 + abs(np.sin(camera.elevation)))

@@ -12,7 +12,7 @@ FURNITURE = ("window", "poster", "plant", "block", "frame", "lamp")
 
 @dataclass(frozen=True)
 class Background:
-    """wall and floor: RGB; style: of WALLS; horizon: height of the floor's edge in the frame (0 top .. 1 bottom);
+    """wall, second (its pattern) and floor: RGB; style: of WALLS; horizon: height of the floor's edge in the frame (0 top .. 1 bottom);
     things: (kind, x, y, size, colour) with coordinates in 0..1; light: unit vector towards the light, in the camera's axes (right, down, away)."""
 
     wall: tuple
@@ -32,10 +32,12 @@ class Background:
         things = []
         for _ in range(rng.integers(0, 4)):
             x = rng.uniform(0.06, 0.94)
-            things.append((str(rng.choice(FURNITURE)), float(x), float(rng.uniform(0.12, 0.45)), float(rng.uniform(0.1, 0.2)), _muted(rng, rng.random(), 0.2, 0.9, 0.7)))
+            things.append((str(rng.choice(FURNITURE)), float(x), float(rng.uniform(0.12, 0.45)), float(rng.uniform(0.1, 0.2)),
+                           _muted(rng, rng.random(), 0.2, 0.9, 0.7)))
         side = rng.choice([-1.0, 1.0])
         light = np.array([side * rng.uniform(0.4, 0.8), -rng.uniform(0.4, 0.8), -rng.uniform(0.5, 0.9)])
-        return Background(wall, second, floor, str(rng.choice(WALLS)), float(rng.uniform(0.62, 0.82)), tuple(things), tuple(light / np.linalg.norm(light)))
+        light = tuple(light / np.linalg.norm(light))
+        return Background(wall, second, floor, str(rng.choice(WALLS)), float(rng.uniform(0.62, 0.82)), tuple(things), light)
 
     def draw(self, size):
         """The empty scene, uint8 RGB (size, size, 3)."""
@@ -44,8 +46,7 @@ class Background:
         image[:edge] = self.wall
         unit = max(size // 16, 1)
         if self.style == "gradient":
-            part = np.linspace(0, 1, edge)[:, None, None]
-            image[:edge] = np.asarray(self.wall) * (1 - part) + np.asarray(self.wall) * 0.6 * part
+            image[:edge] = _fade(self.wall, 1.0, 0.6, edge)
         elif self.style == "stripes":
             for left in range(0, size, 4 * unit):
                 image[:edge, left:left + 2 * unit] = self.second
@@ -56,12 +57,16 @@ class Background:
                     image[top:min(top + 2 * unit, edge), left:left + unit // 4 + 1] = self.second
         elif self.style == "panels":
             image[edge * 2 // 3:edge] = self.second
-        part = np.linspace(0.75, 1.05, size - edge)[:, None, None]
-        image[edge:] = np.clip(np.asarray(self.floor) * part, 0, 255)
+        image[edge:] = _fade(self.floor, 0.75, 1.05, size - edge)
         image[max(edge - unit // 4 - 1, 0):edge] = np.asarray(self.second) * 0.7
         for thing in self.things:
             _draw_thing(image, *thing, edge)
         return image
+
+
+def _fade(colour, top, bottom, rows):
+    """A column (rows, 1, 3) uint8 of a colour whose brightness goes from `top` to `bottom`."""
+    return np.clip(np.asarray(colour) * np.linspace(top, bottom, rows)[:, None, None], 0, 255).astype(np.uint8)
 
 
 def _muted(rng, hue, darkest, lightest, saturation=0.45):
@@ -96,4 +101,5 @@ def _draw_thing(image, kind, x, y, size, colour, edge):
             cv2.rectangle(image, (x - r // 2, edge - r // 2), (x + r // 2, edge + r // 2), (176, 96, 60), -1)
         case "lamp":
             cv2.line(image, (x, edge), (x, y), (70, 66, 66), max(r // 8, 1))
-            cv2.fillConvexPoly(image, np.array([(x - r // 3, y - r // 2), (x + r // 3, y - r // 2), (x + r * 2 // 3, y + r // 2), (x - r * 2 // 3, y + r // 2)], np.int32), (250, 226, 150))
+            corners = [(x - r // 3, y - r // 2), (x + r // 3, y - r // 2), (x + r * 2 // 3, y + r // 2), (x - r * 2 // 3, y + r // 2)]
+            cv2.fillConvexPoly(image, np.array(corners, np.int32), (250, 226, 150))

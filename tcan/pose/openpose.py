@@ -14,7 +14,7 @@ SIDE = 512  # the shorter side, in pixels, at which controlnet_aux looks at a pi
 
 
 class OpenPose:
-    """Finds one person in a picture. `folder` holds body_pose_model.pth."""
+    """Finds one person in the pictures of a clip. `folder` holds body_pose_model.pth."""
 
     name = "openpose"
 
@@ -30,17 +30,23 @@ class OpenPose:
             self._detector, self._resize = OpenposeDetector(Body(str(path))), resize_image
         except FileNotFoundError as error:
             raise UserError(f"{path}: expected OpenPose's weights, found no file; put {WEIGHTS} of lllyasviel/Annotators there") from error
-        except (KeyError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except (LookupError, AttributeError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             reason = " ".join(str(error).split())[:120]
             raise UserError(f"{path}: expected the weights of OpenPose's body network, got another file ({reason}); fetch it again") from error
 
-    def __call__(self, picture):
-        """Key points of the surest person in a picture, uint8 RGB (h, w, 3): xy (18, 2) in its pixels, NaN where missing, and score (18,)."""
+    def __call__(self, pictures):
+        """Key points of a clip's pictures, uint8 RGB (h, w, 3) each: xy (f, 18, 2) in units of a picture's width and height, NaN where
+        missing, and score (f, 18)."""
+        return tuple(map(np.stack, zip(*map(self.read, pictures), strict=True)))
+
+    def read(self, picture):
+        """The surest person of one picture: xy (18, 2) and score (18,). The detector's own steps; its `detect_poses` drops the scores."""
+        small = self._resize(picture, SIDE)
+        body = self._detector.body_estimation
+        people = body.format_body_result(*body(np.ascontiguousarray(small[:, :, ::-1])))  # the network was trained on BGR
         xy, score = np.full((18, 2), np.nan, np.float32), np.zeros(18, np.float32)
-        people = self._detector.detect_poses(self._resize(picture, SIDE))
         if people:
-            height, width = picture.shape[:2]
-            for index, joint in enumerate(max(people, key=lambda person: person.body.total_score).body.keypoints):
+            for index, joint in enumerate(max(people, key=lambda person: person.total_score).keypoints):
                 if joint is not None:
-                    xy[index] = joint.x * width, joint.y * height
+                    xy[index], score[index] = np.array([joint.x, joint.y]) / small.shape[1::-1], min(joint.score, 1)
         return xy, score

@@ -28,7 +28,7 @@ from tcan.train.latents import decode_range, encode, pictures_to_tensor
 
 PARTS = ("autoencoder", "denoiser", "mm1", "mm2")
 MOTION = {"mm1": {"motion_max_seq_length": 24, "use_motion_mid_block": False}, "mm2": {"motion_max_seq_length": 32, "use_motion_mid_block": True}}
-ALL_BLOCKS = ("down", "mid", "up")
+SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance")
 
 
 def add_arguments(parser):
@@ -60,7 +60,7 @@ def _autoencoder(args, config, motions):
     vae = AutoencoderKL(down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
                         block_out_channels=part.channels, layers_per_block=part.layers, latent_channels=config.foundation.latent_channels,
                         norm_num_groups=_groups(part.channels), sample_size=config.data.size, mid_block_add_attention=False)
-    frames, _ = _pool(config, motions, config.foundation.denoiser.pool, None)
+    frames, _ = _pool(config, motions, config.foundation.denoiser.pool)
     frames = frames.reshape(-1, *frames.shape[2:])
 
     def loss(step, generator):
@@ -69,7 +69,7 @@ def _autoencoder(args, config, motions):
         decoded = vae.decode(posterior.sample(generator=generator)).sample
         return laplacian_l1(decoded, pictures) + 1e-5 * posterior.kl().mean()
 
-    losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved("data", "foundation"), seed=seed, steps=part.steps,
+    losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved(*SECTIONS), seed=seed, steps=part.steps,
                         learning_rate=part.learning_rate, run=args.run, checkpoint_every=250, decay=True, ema=0.995)
     vae.eval()
     sample = frames[:: max(1, len(frames) // 512)]
@@ -82,7 +82,7 @@ def _autoencoder(args, config, motions):
     with atomic_dir(args.out) as folder:
         as_float16(vae).save_pretrained(folder)
         loop.write_curve(folder, losses)
-        write_run(folder, command="foundation autoencoder", config=config.resolved("data", "foundation"), seed=seed,
+        write_run(folder, command="foundation autoencoder", config=config.resolved(*SECTIONS), seed=seed,
                   extra={**loop.figures(losses, started), "reconstruction_grey_levels": error})
 
 
@@ -92,7 +92,8 @@ def _denoiser(args, config, motions):
     part, seed, started = config.foundation.denoiser, config.seed, time.time()
     vae = AutoencoderKL.from_pretrained(args.vae)
     scale = 2 ** (len(vae.config.block_out_channels) - 1)
-    frames, poses = _pool(config, motions, part.pool, None)
+    frames, xy = _pool(config, motions, part.pool)
+    poses = _draw(config, xy)
     latents = encode(vae, frames.reshape(-1, *frames.shape[2:])).unflatten(0, frames.shape[:2])
     torch.manual_seed(seed)
     levels = len(part.channels)
@@ -103,7 +104,7 @@ def _denoiser(args, config, motions):
     controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=[16 * 2 ** level for level in range(scale.bit_length())])
     noise_scheduler = scheduler(config.diffusion)
     reference = ReferenceAttention()
-    reference.attach(unet, ALL_BLOCKS)
+    reference.attach(unet, config.appearance.blocks)
     prompt = torch.zeros(part.batch, 1, part.cross_attention_dim)
 
     def loss(step, generator):
@@ -125,7 +126,7 @@ def _denoiser(args, config, motions):
                              mid_block_additional_residual=keep_pose * mid).sample
         return functional.mse_loss(predicted, target(noise_scheduler, clean, noise, timesteps))
 
-    losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved("data", "pose", "foundation", "diffusion"),
+    losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved(*SECTIONS),
                         seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=part.ema)
     with atomic_dir(args.out) as folder:
         as_float16(unet).save_pretrained(folder / "unet")
@@ -133,7 +134,7 @@ def _denoiser(args, config, motions):
         noise_scheduler.save_pretrained(folder / "scheduler")
         save_file({"empty": prompt[:1].half()}, folder / "prompt.safetensors")
         loop.write_curve(folder, losses)
-        write_run(folder, command="foundation denoiser", config=config.resolved("data", "pose", "foundation", "diffusion"), seed=seed,
+        write_run(folder, command="foundation denoiser", config=config.resolved(*SECTIONS), seed=seed,
                   inputs=[args.vae], extra=loop.figures(losses, started))
 
 
@@ -144,7 +145,8 @@ def _motion(args, config, motions):
     vae = AutoencoderKL.from_pretrained(args.vae)
     unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet")
     controlnet = ControlNetModel.from_pretrained(args.denoiser / "controlnet")
-    frames, poses = _pool(config, motions, part.pool, frames_in_clip)
+    frames, xy = _pool(config, motions, part.pool, frames_in_clip)
+    poses = _draw(config, xy)
     latents = encode(vae, frames.reshape(-1, *frames.shape[2:])).unflatten(0, frames.shape[:2])
     torch.manual_seed(seed)
     adapter = MotionAdapter(block_out_channels=unet.config.block_out_channels, motion_layers_per_block=unet.config.layers_per_block,
@@ -160,8 +162,8 @@ def _motion(args, config, motions):
     for name, parameter in video.named_parameters():
         parameter.requires_grad_("motion_modules" in name)
     reference = ReferenceAttention()
-    reference.attach(video, ALL_BLOCKS)
-    reference.attach(unet, ALL_BLOCKS)
+    reference.attach(video, config.appearance.blocks)
+    reference.attach(unet, config.appearance.blocks)
     noise_scheduler = scheduler(config.diffusion)
     prompt = torch.zeros(part.batch * frames_in_clip, 1, unet.config.cross_attention_dim)
 
@@ -180,12 +182,12 @@ def _motion(args, config, motions):
             predicted = video(noisy.transpose(1, 2), timesteps, prompt, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
         return functional.mse_loss(predicted.transpose(1, 2), target(noise_scheduler, clean, noise, timesteps))
 
-    losses = loop.train({"video": video}, loss, name=args.part, config=config.resolved("data", "pose", "foundation", "diffusion"), seed=seed,
+    losses = loop.train({"video": video}, loss, name=args.part, config=config.resolved(*SECTIONS), seed=seed,
                         steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=True)
     with atomic_dir(args.out) as folder:
         as_float16(video).save_motion_modules(str(folder))
         loop.write_curve(folder, losses)
-        write_run(folder, command=f"foundation {args.part}", config=config.resolved("data", "pose", "foundation", "diffusion"), seed=seed,
+        write_run(folder, command=f"foundation {args.part}", config=config.resolved(*SECTIONS), seed=seed,
                   inputs=[args.vae, args.denoiser], extra=loop.figures(losses, started))
 
 
@@ -199,17 +201,23 @@ def laplacian_l1(decoded, pictures, levels=3):
     return total + difference.abs().mean() + (decoded - pictures).abs().mean()
 
 
-def _pool(config, motions, count, clip_frames):
-    """Rendered people, uint8 (n, k, h, w, 3), and their drawn poses: pairs, or clips of `clip_frames`."""
+def _pool(config, motions, count, clip_frames=None):
+    """Rendered people, uint8 (n, k, h, w, 3), and their key points (n, k, 18, 2): pairs, or clips of `clip_frames`. No test motion is used."""
     from tcan.data.puppets import render_pool
+
+    puppets = config.data.puppets
+    train = {name: motions[name] for name in puppets.train_motions}
+    return render_pool(count, config.data.size, puppets.supersample, config.seed, train, clip_frames=clip_frames)
+
+
+def _draw(config, xy):
+    """Key points (n, k, 18, 2) -> drawn poses, uint8 (n, k, h, w, 3)."""
     from tcan.pose.draw import draw
     from tcan.pose.keypoints import Keypoints
 
-    size, train = config.data.size, {name: motion for name, motion in motions.items() if name not in config.data.puppets.test_motions}
-    frames, xy = render_pool(count, size, config.data.puppets.supersample, config.seed, train, clip_frames=clip_frames)
-    flat = xy.reshape(-1, 18, 2)
+    flat, size = xy.reshape(-1, 18, 2), config.data.size
     score = (~np.isnan(flat).any(-1)).astype(np.float32)
-    return frames, draw(Keypoints(flat, score, (size, size), "exact"), config.pose.canvas, (size, size)).reshape(frames.shape)
+    return draw(Keypoints(flat, score, (size, size), "exact"), config.pose.canvas, (size, size)).reshape(*xy.shape[:2], size, size, 3)
 
 
 def _groups(channels):

@@ -8,23 +8,31 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)  # this checkout's packages, whatever else is installed
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # and this environment's python in every shell
 
+from eval import features
+from eval.errors import UserError as EvalUserError
 from tcan import config as configuration
 from tcan.data import sources as declared
 from tcan.errors import UserError
 from workflow.imports import sources_of
+from workflow.locks import release_stale
 from workflow.targets import check_targets
+
+ALIVE = None if {"-n", "--dry-run", "--dryrun"} & set(sys.argv) else release_stale()  # after a kill, the same command goes on
 
 try:
     CONFIG = configuration.load("params.yaml", config.get("scale"))
     SOURCES = declared.load()
+    NETWORKS = [features.check(name, role) for role, name in CONFIG.evaluate.networks.items()]
+    EVALUATION_SOURCES = sorted({network.file.split("/")[0] for network in NETWORKS})
+    for name in [*EVALUATION_SOURCES, *(video.source for video in CONFIG.data.videos.values())]:
+        declared.find(name)
     check_targets(sys.argv[1:], CONFIG)
-except UserError as error:
+except (UserError, EvalUserError) as error:
     sys.exit(f"error: {error}")  # one line; a traceback would say less
 
 SCALE = CONFIG.scale
 GENERATED_SPLITS = ("test", "bizarre")
 ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "exact+errors": []}
-NETWORK_SOURCES = {"hed-vgg16": ["hed"], "efficientnet-lite0": ["efficientnet_lite0"], "transnetv2": ["transnetv2"]}
 
 
 def any_of(names):
@@ -48,9 +56,10 @@ def clips_of(sets):
     return [f"data/{SCALE}/{marker}" for name in sets for marker in (f"frames/{name}/clips.csv", f"poses/{name}/run.json")]
 
 
-def code(*modules):
-    """The source files that these modules' results depend on: an edit of one reruns the rule."""
-    return sorted({path for module in modules for path in sources_of(module, Path(workflow.basedir))})
+def code(*modules, without=()):
+    """The source files that these modules' results depend on: an edit of one reruns the rule. Folders `without` are left out."""
+    files = {path for module in modules for path in sources_of(module, Path(workflow.basedir))}
+    return sorted(path for path in files if not path.startswith(tuple(without)))
 
 
 def raw(names):

@@ -1,15 +1,13 @@
-# results/<scale>/<row>/metrics.json: every metric of every protocol, in one pass over a row's frames.
-EVALUATION_SOURCES = sorted({source for network in CONFIG.evaluate.networks.values() for source in NETWORK_SOURCES[network]})
-
-
+# results/<scale>/<row>: every metric of every protocol, in one pass over a row's frames (metrics.json), and the values alone (summary.json).
 rule score:
     input:
         generated=f"outputs/{SCALE}/{{row}}/test/run.json",
         truth=[f"data/{SCALE}/frames/{name}/clips.csv" for name in sets_with("test")],
         raw=raw(EVALUATION_SOURCES),
-        code=code("eval.score"),
+        code=code("eval.score_command", *(f"eval.features.{network.module}" for network in NETWORKS)),
     output:
         metrics=f"results/{SCALE}/{{row}}/metrics.json",
+        summary=f"results/{SCALE}/{{row}}/summary.json",
     params:
         pins=pins(EVALUATION_SOURCES),
         truth=lambda wildcards, input: [Path(path).parent for path in input.truth],

@@ -4,7 +4,7 @@ FOUNDATION_PARTS = ("vae", "denoiser", "mm1", "mm2")
 FOUNDATION = f"weights/{SCALE}" if CONFIG.foundation.source == "shipped" else f"models/{SCALE}/foundation"
 RENDERED = {  # what the pool of rendered people is made from
     "seed": CONFIG.seed, "size": CONFIG.data.size, "canvas": CONFIG.pose.canvas,
-    "supersample": CONFIG.data.puppets.supersample, "kept_for_test": CONFIG.data.puppets.test_motions,
+    "supersample": CONFIG.data.puppets.supersample, "motions": CONFIG.data.puppets.train_motions,
 }
 
 
@@ -42,7 +42,7 @@ rule autoencoder:
         runtime=360,
     shell:
         "python -m tcan foundation autoencoder --scale {SCALE} --log {log} --raw data/raw"
-        " --run {params.run} --out models/{SCALE}/foundation/vae && rm -r {params.run}"
+        " --run {params.run} --out models/{SCALE}/foundation/vae && rm -rf {params.run}"
 
 
 rule denoiser:
@@ -67,7 +67,7 @@ rule denoiser:
         runtime=360,
     shell:
         "python -m tcan foundation denoiser --scale {SCALE} --log {log} --raw data/raw --vae models/{SCALE}/foundation/vae"
-        " --run {params.run} --out models/{SCALE}/foundation/denoiser && rm -r {params.run}"
+        " --run {params.run} --out models/{SCALE}/foundation/denoiser && rm -rf {params.run}"
 
 
 rule motion_module:
@@ -95,4 +95,4 @@ rule motion_module:
     shell:
         "python -m tcan foundation {wildcards.motion_module} --scale {SCALE} --log {log} --raw data/raw --vae models/{SCALE}/foundation/vae"
         " --denoiser models/{SCALE}/foundation/denoiser --run {params.run}"
-        " --out models/{SCALE}/foundation/{wildcards.motion_module} && rm -r {params.run}"
+        " --out models/{SCALE}/foundation/{wildcards.motion_module} && rm -rf {params.run}"

@@ -25,4 +25,5 @@ rule generate:
         runtime=60,
     shell:
         "python -m tcan generate {wildcards.row} --scale {SCALE} --log {log} --split {wildcards.split} --data data/{SCALE}"
-        " {params.model} --out outputs/{SCALE}/{wildcards.row}/{wildcards.split}"
+        " {params.model} --run runs/{SCALE}/generate/{wildcards.row}/{wildcards.split}"
+        " --out outputs/{SCALE}/{wildcards.row}/{wildcards.split}"

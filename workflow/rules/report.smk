@@ -7,6 +7,7 @@ rule report:
         metrics=expand(rules.score.output.metrics, row=CONFIG.rows),
         outputs=expand(rules.generate.output, row=CONFIG.rows, split=GENERATED_SPLITS),
         clips=clips_of(CONFIG.data.sets),
+        templates=sorted(path.as_posix() for path in Path("reports/templates").glob("*.md")),
         code=code("eval.report"),
     output:
         index=f"reports/{SCALE}/index.md",

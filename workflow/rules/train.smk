@@ -40,8 +40,8 @@ rule stage1:
         mem_mb=3000,
         runtime=120,
     shell:
-        "python -m tcan stage1 {wildcards.stage1} --scale {SCALE} --log {log} --data data/{SCALE} --latents models/{SCALE}/latents"
-        " --foundation {FOUNDATION} --run {params.run} --out models/{SCALE}/stage1/{wildcards.stage1} && rm -r {params.run}"
+        "python -m tcan stage1 {wildcards.stage1} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
+        " --foundation {FOUNDATION} --run {params.run} --out models/{SCALE}/stage1/{wildcards.stage1} && rm -rf {params.run}"
 
 
 rule stage2:
@@ -49,7 +49,7 @@ rule stage2:
         latents=rules.latents.output,
         foundation=lambda wildcards: foundation("vae", "denoiser", CONFIG.models[wildcards.model].motion_module),
         stage1=lambda wildcards: f"models/{SCALE}/stage1/{CONFIG.models[wildcards.model].stage1}/run.json",
-        code=code("tcan.train.stage2"),
+        code=code("tcan.train.stage2", without=["tcan/generate/"]),  # imported for the names of a pipeline's parts alone
     output:
         run=f"models/{SCALE}/{{model}}/run.json",
         curve=f"results/{SCALE}/curves/{{model}}.csv",
@@ -66,6 +66,6 @@ rule stage2:
         mem_mb=3000,
         runtime=120,
     shell:
-        "python -m tcan stage2 {wildcards.model} --scale {SCALE} --log {log} --data data/{SCALE} --latents models/{SCALE}/latents"
+        "python -m tcan stage2 {wildcards.model} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
         " --foundation {FOUNDATION} --stage1 {params.stage1} --run {params.run} --out models/{SCALE}/{wildcards.model}"
-        " && cp models/{SCALE}/{wildcards.model}/curve.csv {output.curve} && rm -r {params.run}"
+        " && cp models/{SCALE}/{wildcards.model}/curve.csv {output.curve} && rm -rf {params.run}"

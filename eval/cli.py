@@ -1,0 +1,59 @@
+"""`python -m eval COMMAND`. Machines read stdout, people stderr. A command's module is imported only when it runs."""
+
+import argparse
+import contextlib
+import importlib
+import sys
+import traceback
+from pathlib import Path
+
+from eval.errors import UserError
+
+COMMANDS = {  # name: (module with add_arguments(parser) and run(args), what it does)
+    "score": ("eval.score_command", "score generated frames against true ones, under named protocols"),
+    "report": ("eval.report", "write the tables, strips and index of a scale's results"),
+}
+
+
+def parser(command=None):
+    """The argument parser; only the named command's module is imported, so `--help` answers at once."""
+    top = argparse.ArgumentParser(prog="python -m eval", description="Metrics of human image animation under named protocols.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, summary) in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary)
+        sub.add_argument("--log", type=Path, help="file for progress and tracebacks (default: progress on stderr, no traceback)")
+        if name == command:
+            importlib.import_module(module).add_arguments(sub)
+    return top
+
+
+def main(arguments=None):
+    """Run a command. -> exit code: 0, 2 for a mistake of the user's (told in one line), 1 for one of ours, 130 for an interrupt."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    args = parser(next((word for word in arguments if word in COMMANDS), None)).parse_args(arguments)
+    people = sys.stderr
+    with contextlib.ExitStack() as stack:
+        if args.log:
+            args.log.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(contextlib.redirect_stderr(stack.enter_context(open(args.log, "w", buffering=1))))
+        try:
+            importlib.import_module(COMMANDS[args.command][0]).run(args)
+            return 0
+        except (Exception, KeyboardInterrupt) as error:
+            code, message = _explain(error, args.command)
+            if args.log:
+                traceback.print_exc()
+            print(f"error: {message}" + (f" (traceback: {args.log})" if args.log else ""), file=people)
+            return code
+
+
+def _explain(error, command):
+    """Exit code and one line for an exception."""
+    if isinstance(error, UserError):
+        return 2, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return 130, "interrupted; nothing was written"
+    if isinstance(error, OSError):
+        return 2, (f"{error.filename or command}: expected to read or write, got {error.strerror or error}; "
+                   "check the disk's space and permissions")
+    return 1, f"{command} failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -1,0 +1,110 @@
+"""`python -m eval report`: Tables 1 to 3 with the paper's values and the ones scored here, and the pictures beneath them."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+NUMBERS = (1, 2, 3)
+
+
+def add_arguments(parser):
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="parameter file: rows, titles, tables (default: %(default)s)")
+    parser.add_argument("--scale", required=True, help="one of the parameter file's scales")
+    parser.add_argument("--results", type=Path, required=True, help="folder of ROW/metrics.json")
+    parser.add_argument("--outputs", type=Path, required=True, help="folder of ROW/{test,bizarre}/CLIP/0000.png and on")
+    parser.add_argument("--data", type=Path, required=True, help="folder of frames/ and poses/")
+    parser.add_argument("--out", type=Path, required=True, help="folder for table{1,2,3}.{md,csv}, strips/, overview.png, index.md")
+
+
+def run(args):
+    """Write the report, whole or not at all. Raises UserError for results that can't stand in one table, or frames that are not there."""
+    from eval import markdown, tables  # here, so that --help need not wait for pandas
+
+    systems, command = tables.read_systems(args.params, args.scale)
+    paper, scored = tables.read_paper(), tables.read_results(args.results, systems)
+    with _whole(args.out) as folder:
+        for number in NUMBERS:
+            frame = tables.build(number, systems, paper, scored, command)
+            frame.drop(columns="floor").convert_dtypes().to_csv(folder / f"table{number}.csv", index=False, lineterminator="\n")
+            (folder / f"table{number}.md").write_text(markdown.page(number, frame, scored, args.scale))
+        shown = draw(folder, systems, args.outputs, args.data)
+        (folder / "index.md").write_text(index(args.scale, scored, shown))
+
+
+def draw(folder, systems, outputs, data):
+    """Draw strips/*.png and overview.png below `folder`; return {heading: [(title, file), ...]}. The floor is left out: it is the source."""
+    from eval import strips
+
+    moving = {row: system for row, system in systems.items() if not system.floor and (outputs / row).is_dir()}
+    titles = {row: system.title for row, system in moving.items()}
+    test, characters = strips.find_clips(data, "test"), strips.find_clips(data, "bizarre")
+    shown, pairs = {"Test clips": [], "Characters of other proportions": []}, _pairs(outputs, moving, characters, test)
+    (folder / "strips").mkdir()
+    for clip in test if titles else []:
+        strips.save(strips.strip_of_test_clip(clip, titles, outputs), folder / "strips" / f"{clip.id}.png")
+        shown["Test clips"].append((clip.id, f"strips/{clip.id}.png"))
+    for character, driving in pairs:
+        name = f"strips/{strips.pair(character, driving)}.png"
+        strips.save(strips.strip_of_pair(character, driving, titles, outputs), folder / name)
+        shown["Characters of other proportions"].append((f"{character.id}, driven by {driving.id}", name))
+    if titles:
+        first = next(iter(titles))
+        main = {row: title for row, title in titles.items() if row == first or 1 in systems[row].tables}
+        strips.save(strips.overview(_some(test, 3), pairs[:1], main, outputs), folder / "overview.png")
+    return shown
+
+
+def _pairs(outputs, rows, characters, driving):
+    """One (character, driving clip) for each character that a row was generated for; the driving clips take turns."""
+    there = {path.name for row in rows for path in (outputs / row / "bizarre").glob("*__*")}
+    pairs = []
+    for turn, character in enumerate(characters):
+        mine = [clip for clip in driving if f"{character.id}__{clip.id}" in there]
+        if mine:
+            pairs.append((character, mine[turn % len(mine)]))
+    return pairs
+
+
+def _some(clips, most):
+    """Up to `most` clips, the sets taking turns: real people (`human`) come first, as the sets are sorted by name."""
+    turns = [[clip for clip in clips if clip.set == name] for name in dict.fromkeys(clip.set for clip in clips)]
+    longest = max(map(len, turns), default=0)
+    return [turn[place] for place in range(longest) for turn in turns if place < len(turn)][:most]
+
+
+def index(scale, scored, shown):
+    """The page that links the tables and shows the pictures."""
+    from eval import markdown
+
+    parts = [f"# Report, scale `{markdown.escape(scale)}`",
+             "\n".join(f"- [Table {number}](table{number}.md): {markdown.TITLES[number]} ([CSV](table{number}.csv))" for number in NUMBERS),
+             "[How to read the tables](../../docs/reading_the_tables.md)"]
+    if any(shown.values()):
+        parts += ["![Source, driving pose, driving frame and what the main rows make of them](overview.png)",
+                  "Each line is a clip at the frame whose pose is farthest from the source's."]
+    if scored:
+        parts.append(markdown.about(scale, next(iter(scored.values()))))
+    for heading, pictures in shown.items():
+        if pictures:
+            parts.append(f"## {heading}")
+            parts += [f"### {markdown.escape(title)}\n\n![{markdown.escape(title)}]({quote(file)})" for title, file in pictures]
+    return "\n\n".join(parts) + "\n"
+
+
+@contextlib.contextmanager
+def _whole(out):
+    """Yield a temporary folder beside `out`; its entries take the place of those in `out` when the block ends well. Other files stay."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield temporary
+        out.mkdir(exist_ok=True)
+        for path in sorted(temporary.iterdir()):
+            if path.is_dir():
+                shutil.rmtree(out / path.name, ignore_errors=True)
+            os.replace(path, out / path.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

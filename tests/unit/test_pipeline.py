@@ -1,0 +1,109 @@
+"""TCANPipeline at toy size."""
+
+import numpy as np
+import pytest
+import torch
+
+from tcan import models  # noqa: F401
+from diffusers import EulerDiscreteScheduler
+
+from tcan import TCANPipeline
+from tcan.errors import UserError
+from tcan.train.stage1 import Stage1
+from tcan.train.stage2 import Stage2
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, smoke, foundation_folder):
+    from tcan.models.foundation import Foundation
+
+    root, foundation = tmp_path_factory.mktemp("model"), Foundation(foundation_folder)
+    model = smoke.models["appa_tctrln_mm2"]
+    stage1 = Stage1(model, smoke, foundation)
+    with torch.no_grad():
+        for name, parameter in stage1.unet.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    stage1.save(root / "stage1")
+    Stage2(model, smoke, foundation, root / "stage1").save(root / "model")
+    return root / "model"
+
+
+@pytest.fixture
+def pipeline(folder):
+    pipeline = TCANPipeline.from_pretrained(folder, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def clip():
+    random = np.random.default_rng(0)
+    poses = np.zeros((20, 32, 32, 3), np.uint8)
+    poses[:, 8:24, 12:20] = random.integers(1, 255, (20, 16, 8, 3))
+    return random.integers(0, 255, (32, 32, 3)).astype(np.uint8), poses
+
+
+def frames(pipeline, clip, seed=0, **options):
+    options = {"num_inference_steps": 3, "guidance_scale": 2.0, **options}
+    return pipeline(*clip, generator=torch.Generator().manual_seed(seed), **options).frames
+
+
+def test_it_generates_and_repeats_itself(pipeline, clip):
+    first = frames(pipeline, clip)
+    assert first.shape == clip[1].shape and first.dtype == np.uint8
+    assert (frames(pipeline, clip) == first).all()
+    assert (frames(pipeline, clip, seed=1) != first).any()
+
+
+def test_every_condition_counts(pipeline, clip):
+    source, poses = clip
+    plain = frames(pipeline, clip)
+    assert (frames(pipeline, (255 - source, poses)) != plain).any()
+    assert (frames(pipeline, (source, poses[::-1].copy())) != plain).any()
+    assert (frames(pipeline, clip, guidance_scale=1.0) != plain).any()
+    assert (frames(pipeline, clip, tau=8.0) != plain).any()
+    assert (frames(pipeline, clip, tau=0.0) == plain).all(), "tau = 0 is no PTM"
+
+
+def test_one_window_is_no_windows(pipeline, clip):
+    source, poses = clip
+    short = (source, poses[:16])
+    assert (frames(pipeline, short, window=16, overlap=4) == frames(pipeline, short, window=24, overlap=0)).all()
+
+
+def test_saved_and_loaded_it_is_the_same(pipeline, clip, tmp_path):
+    expected = frames(pipeline, clip)
+    pipeline.save_pretrained(tmp_path / "copy")
+    assert (frames(pipeline, clip) == expected).all(), "saving leaves the pipeline as it was"
+    loaded = TCANPipeline.from_pretrained(tmp_path / "copy", dtype=torch.float32)
+    loaded.set_progress_bar_config(disable=True)
+    assert (frames(loaded, clip) == expected).all()
+
+
+def test_outputs_and_callback(pipeline, clip):
+    as_array = frames(pipeline, clip)
+    assert (np.stack([np.asarray(picture) for picture in frames(pipeline, clip, output_type="pil")]) == as_array).all()
+    tensor = frames(pipeline, clip, output_type="pt")
+    assert tensor.shape == (20, 3, 32, 32) and 0 <= tensor.min() and tensor.max() <= 1
+    seen = []
+
+    def note(pipe, step, timestep, tensors):
+        seen.append(step)
+        return {"latents": torch.zeros_like(tensors["latents"])} if step == 2 else {}
+
+    zeroed = frames(pipeline, clip, callback_on_step_end=note)
+    assert seen == [0, 1, 2] and (zeroed[0] == zeroed[-1]).all()
+
+
+def test_another_scheduler(pipeline, clip):
+    pipeline.scheduler = EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
+    assert frames(pipeline, clip).shape == clip[1].shape
+
+
+def test_bad_input_is_named(pipeline, clip, tmp_path):
+    source, poses = clip
+    with pytest.raises(UserError, match="of one size"):
+        frames(pipeline, (source[:16], poses))
+    with pytest.raises(UserError, match="expected a TCAN model"):
+        TCANPipeline.from_pretrained(tmp_path)

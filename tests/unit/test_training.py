@@ -1,0 +1,173 @@
+"""Stage 1 and stage 2 train the paper's parts and no others; a killed training ends in the same bytes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tcan import models  # noqa: F401
+from tcan.errors import UserError
+from tcan.train import loop
+from tcan.train.latents import TrainClips
+from tcan.train.stage1 import Stage1, draw_pair
+from tcan.train.stage2 import Stage2, draw_window
+
+MODELS = ["base_mm1", "appa_mm1", "appa_tctrln_mm1", "appa_tctrln_mm2", "unfrozen_mm1"]
+
+
+def snapshot(modules):
+    return {f"{label}.{name}": value.detach().clone() for label, module in modules.items() for name, value in module.named_parameters()}
+
+
+def changed(modules, before):
+    return {name for name, value in snapshot(modules).items() if not torch.equal(value, before[name])}
+
+
+def a_step(stage, loss):
+    parameters = [value for module in stage.modules.values() for value in module.parameters() if value.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-2)
+    for _ in range(2):  # LoRA's A moves only once B has
+        loss().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_stage_moves_its_own_parts_alone(name, smoke, foundation, tmp_path):
+    model, generator = smoke.models[name], torch.Generator().manual_seed(0)
+    first = Stage1(model, smoke, foundation)
+    before = snapshot(first.modules)
+    source, clean, pose = torch.randn(4, 4, 8, 8), torch.randn(4, 4, 8, 8), torch.rand(4, 3, 32, 32)
+    a_step(first, lambda: first.loss(source, clean, pose, generator))
+    moved = changed(first.modules, before)
+    allowed = {"appearance_unet", *(["controlnet"] if model.train_controlnet else [])}
+    assert {key.split(".")[0] for key in moved if "lora" not in key} == allowed
+    lora = {key for key in before if "lora" in key}
+    assert {key for key in moved if key.startswith("unet.")} == lora and bool(lora) == model.appa
+    assert first.loss(source, clean, pose, generator).isfinite()
+
+    first.save(tmp_path)
+    second = Stage2(model, smoke, foundation, tmp_path)
+    before = snapshot(second.modules)
+    clip, poses = torch.randn(1, 16, 4, 8, 8), torch.rand(1, 16, 3, 32, 32)
+    a_step(second, lambda: second.loss(source[:1], clip, poses, generator))
+    moved = changed(second.modules, before)
+    assert moved and all("motion_modules" in key for key in moved)
+    temporal = {key for key in before if "motion_modules" in key}
+    assert moved == temporal, "every motion module learns"
+    assert any(key.startswith("controlnet.") for key in temporal) == model.temporal_controlnet
+    assert any(".mid_block." in key for key in temporal) == (model.motion_module == "mm2")
+
+
+def test_stage_2_starts_where_stage_1_ended(smoke, foundation, tmp_path):
+    model = smoke.models["appa_mm1"]
+    first = Stage1(model, smoke, foundation)
+    with torch.no_grad():
+        for name, parameter in (*first.unet.named_parameters(), *first.appearance.named_parameters()):
+            if "lora_B" in name or name.startswith("conv_in"):
+                parameter.normal_(std=0.1)
+    first.save(tmp_path)
+    second = Stage2(model, smoke, foundation, tmp_path)
+    assert torch.equal(second.appearance.conv_in.weight, first.appearance.conv_in.weight.float())
+    mine, theirs = dict(first.unet.named_parameters()), dict(second.unet.named_parameters())
+    assert all(torch.equal(theirs[name], value.float()) for name, value in mine.items() if "lora" in name)
+
+
+class Killed(Exception):
+    pass
+
+
+def toy_training(folder, steps=6, kill_at=None, **options):
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 4))
+    network[1].requires_grad_(False)
+
+    def loss(step, generator):
+        if step == kill_at:
+            raise Killed
+        return (network(torch.randn(16, 4, generator=generator)) - 1).square().mean()
+
+    losses = loop.train({"network": network}, loss, name="toy", config=options.pop("config", {"a": 1}), seed=5, steps=steps, learning_rate=0.01,
+                        run=folder, checkpoint_every=2, **options)
+    return network.state_dict(), losses
+
+
+@pytest.mark.parametrize("options", [{}, {"ema": 0.9, "decay": True}])
+@pytest.mark.parametrize("kill_at", [0, 1, 2, 3, 5])
+def test_a_killed_training_ends_in_the_same_bytes(tmp_path, kill_at, options):
+    expected, losses = toy_training(tmp_path / "whole", **options)
+    with pytest.raises(Killed):
+        toy_training(tmp_path / "killed", kill_at=kill_at, **options)
+    resumed, again = toy_training(tmp_path / "killed", **options)
+    assert again == losses
+    assert all(torch.equal(resumed[key], value) for key, value in expected.items())
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
+    with pytest.raises(Killed):
+        toy_training(tmp_path, kill_at=3)
+    with pytest.raises(UserError, match="another; delete"):
+        toy_training(tmp_path, config={"a": 2})
+
+
+def test_a_broken_checkpoint_is_named(tmp_path):
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"half a file")
+    with pytest.raises(UserError, match="broken file"):
+        toy_training(tmp_path)
+
+
+def test_a_loss_that_explodes_is_named(tmp_path):
+    network = torch.nn.Linear(1, 1)
+    with pytest.raises(UserError, match="finite loss, got nan at step 0"):
+        loop.train({"n": network}, lambda step, generator: network(torch.tensor([float("nan")])).sum(), name="toy", config={}, seed=0, steps=1,
+                   learning_rate=0.1, run=tmp_path, checkpoint_every=1)
+
+
+@pytest.fixture
+def clips(tmp_path):
+    lengths = [5, 40]
+    save_file({"latents": torch.arange(45.0)[:, None, None, None].expand(45, 4, 8, 8).contiguous(), "poses": torch.zeros(45, 32, 32, 3, dtype=torch.uint8),
+               "lengths": torch.tensor(lengths)}, tmp_path / "latents.safetensors")
+    return TrainClips(tmp_path)
+
+
+def test_pairs_are_of_one_clip_and_far_enough_apart(clips):
+    pairs = [draw_pair(clips, 10, torch.Generator().manual_seed(seed)) for seed in range(300)]
+    for source, driving in pairs:
+        assert (source < 5) == (driving < 5)
+        assert abs(source - driving) >= (4 if source < 5 else 10)
+    assert len({source for source, _ in pairs}) > 30 and any(source > driving for source, driving in pairs)
+
+
+def test_windows_start_at_the_clips_first_frame_as_source(clips):
+    for seed in range(100):
+        source, window = draw_window(clips, 5, torch.Generator().manual_seed(seed))
+        assert source in (0, 5) and np.diff(window).tolist() == [1] * 4 and window[0] >= source
+        assert window[-1] < (5 if source == 0 else 45)
+
+
+def test_no_latents(tmp_path):
+    with pytest.raises(UserError, match="tcan latents"):
+        TrainClips(tmp_path)
+
+
+def test_stage_1_learns(smoke, foundation):
+    config = dataclasses.replace(smoke, stage1=dataclasses.replace(smoke.stage1, reference_dropout=0.0))
+    stage = Stage1(config.models["appa_mm1"], config, foundation)
+    optimizer = torch.optim.AdamW([value for module in stage.modules.values() for value in module.parameters() if value.requires_grad], lr=1e-3)
+    source, clean, pose = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.rand(2, 3, 32, 32)
+    losses = []
+    for _ in range(40):
+        losses.append(stage.loss(source, clean, pose, torch.Generator().manual_seed(0)))
+        losses[-1].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_curve(tmp_path):
+    loop.write_curve(tmp_path, [float(step) for step in range(100)])
+    lines = (tmp_path / "curve.csv").read_text().splitlines()
+    assert lines[0] == "step,loss" and lines[1] == "5,2.000000" and len(lines) == 21

@@ -1,0 +1,86 @@
+"""What Snakemake plans: the whole chain from nothing, nothing after it, and after an edit what depends on it and nothing else."""
+
+import contextlib
+
+import pytest
+
+from tests.workflow.conftest import set_param
+
+TRAINING = {"autoencoder", "denoiser", "motion_module", "latents", "stage1", "stage2"}
+EVERY_ROW = {"generate": 14, "score": 7, "report": 1}
+
+
+@pytest.fixture(scope="module")
+def fresh(make_checkout, tmp_path_factory):
+    return make_checkout(tmp_path_factory.mktemp("fresh") / "tcan")
+
+
+def test_from_nothing(fresh):
+    assert fresh.planned("reproduce", "--config", "scale=smoke") == {
+        "source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "autoencoder": 1, "denoiser": 1, "motion_module": 2,
+        "latents": 1, "stage1": 3, "stage2": 5, "generate": 14, "score": 7, "report": 1}
+
+
+def test_reproduce_is_what_a_bare_command_does(fresh):
+    assert fresh.planned("--config", "scale=smoke") == fresh.planned("reproduce", "--config", "scale=smoke")
+
+
+@pytest.mark.parametrize(("target", "jobs"), [
+    ("foundation", {"source": 1, "autoencoder": 1, "denoiser": 1, "motion_module": 2}),
+    ("fetch", {"source": 6}),
+    ("data", {"source": 3, "video_frames": 1, "puppet_frames": 1, "poses": 2}),
+    ("models/smoke/base_mm1/run.json", {"source": 3, "video_frames": 1, "puppet_frames": 1, "poses": 2, "autoencoder": 1, "denoiser": 1,
+                                        "motion_module": 1, "latents": 1, "stage1": 1, "stage2": 1}),
+    ("results/smoke/copy/metrics.json", {"source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "generate": 1, "score": 1}),
+])
+def test_target(fresh, target, jobs):
+    planned = fresh.planned(target, "--config", "scale=smoke")
+    assert {rule: count for rule, count in planned.items() if rule != target} == jobs
+
+
+def test_after_it_nothing(world):
+    assert world.planned("reproduce") == {}
+
+
+@pytest.mark.parametrize(("path", "value", "jobs"), [
+    ("rows.tcan_mm1.generate", {"ptm": True, "tau": 5.0}, {"generate": 2, "score": 1, "report": 1}),
+    ("rows.tcan_mm1.title", "another title", {"report": 1}),
+    ("rows.tcan_mm3", {"title": "one window more", "model": "appa_tctrln_mm1", "generate": {"overlap": 8}, "tables": [1]},
+     {"generate": 2, "score": 1, "report": 1}),
+    ("models.base_mm1.motion_module", "mm2", {"stage2": 1, "generate": 2, "score": 1, "report": 1}),
+    ("scales.lite.stage2.steps", 2, {"stage2": 5, "generate": 12, "score": 6, "report": 1}),
+    ("scales.lite.stage1.steps", 3, {"stage1": 3, "stage2": 5, "generate": 12, "score": 6, "report": 1}),
+    ("scales.lite.evaluate.protocols", ["disco-1"], {"score": 7, "report": 1}),
+    ("scales.lite.data.videos.sports2d_walk.start", 70, {"video_frames": 1, "poses": 1, **EVERY_ROW}),
+    ("scales.lite.foundation.motion.steps", 9, {}),
+])
+def test_edited_parameter(world, path, value, jobs):
+    with world.kept("params.yaml"):
+        set_param(world, path, value)
+        assert world.planned("reproduce") == jobs
+
+
+@pytest.mark.parametrize(("path", "jobs"), [
+    ("eval/tables.py", {"report": 1}),
+    ("eval/pixel.py", {"score": 7, "report": 1}),
+    ("tcan/generate/windows.py", {"generate": 14, "score": 7, "report": 1}),
+    ("tcan/train/stage2.py", {"stage2": 5, "generate": 12, "score": 6, "report": 1}),
+    ("tcan/train/foundation.py", {}),
+    ("tcan/config.py", {}),
+    ("tcan/pose/retarget.py", {"generate": 14, "score": 7, "report": 1}),
+    ("weights/lite/mm2/config.json", {"stage2": 1, "generate": 2, "score": 1, "report": 1}),
+])
+def test_edited_file(world, path, jobs):
+    with world.kept(path):
+        with open(world / path, "a") as stream:
+            stream.write("\n")
+        assert world.planned("reproduce") == jobs
+
+
+def test_a_touched_file_reruns_nothing(world):
+    paths = ("tcan/train/stage1.py", "weights/lite/mm1/config.json", "params.yaml", "eval/pixel.py")
+    with contextlib.ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(world.kept(path))
+            (world / path).touch()
+        assert world.planned("reproduce") == {}
