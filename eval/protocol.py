@@ -2,7 +2,7 @@
 
 `disco-1` is what DisCo's public evaluation computes, flaws included: LPIPS fed with 0..1, L1 divided by the number of pixels,
 SSIM of grey pictures, Inception fed through a resize that aliases. `corrected-1` is what those metrics were meant to be.
-`docs/metrics.md` has the formulas. This module imports no torch, so that a workflow can read it in no time.
+This module imports no torch, so that a workflow can read it in no time.
 """
 
 import dataclasses

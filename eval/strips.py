@@ -81,7 +81,7 @@ def draw_skeleton(points, side):
 
 def strip(source, source_label, bands, numbers, title, subtitle):
     """One clip as a page. `source`: its tile; `bands`: {label: tiles}, one tile for each of the frame `numbers`."""
-    width = 2 * MARGIN + LABEL + len(numbers) * (TILE + GAP) - GAP
+    width = 2 * MARGIN + LABEL + COLUMNS * (TILE + GAP) - GAP
     top = MARGIN + TILE + 30
     page = Image.new("RGB", (width, top + len(bands) * (TILE + GAP) - GAP + MARGIN), PAPER)
     pen, left = ImageDraw.Draw(page), MARGIN + LABEL
@@ -104,12 +104,13 @@ def strip(source, source_label, bands, numbers, title, subtitle):
 
 def grid(headings, lines):
     """A page with a column for each heading and a line for each (label, tiles); a tile of None stays blank."""
-    head, width = 44, 2 * MARGIN + LABEL + len(headings) * (TILE + GAP) - GAP
+    wrapped = [_wrapped(heading, _font(13, bold=True), TILE, 3) for heading in headings]
+    head, width = 12 + 16 * max(1 + text.count("\n") for text in wrapped), 2 * MARGIN + LABEL + len(headings) * (TILE + GAP) - GAP
     page = Image.new("RGB", (width, MARGIN + head + len(lines) * (TILE + GAP) - GAP + MARGIN), PAPER)
     pen, left = ImageDraw.Draw(page), MARGIN + LABEL
-    for column, heading in enumerate(headings):
+    for column, heading in enumerate(wrapped):
         centre = (left + column * (TILE + GAP) + TILE / 2, MARGIN + head - 8)
-        pen.multiline_text(centre, _wrapped(heading, _font(13, bold=True), TILE, 2), INK, _font(13, bold=True), anchor="md", align="center")
+        pen.multiline_text(centre, heading, INK, _font(13, bold=True), anchor="md", align="center")
     for line, (label, tiles) in enumerate(lines):
         y = MARGIN + head + line * (TILE + GAP)
         _label(pen, label, MARGIN, y, TILE)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tcan.errors import UserError
@@ -138,4 +139,4 @@ class TCANPipeline(DiffusionPipeline):
         if output_type == "pt":
             return pictures
         frames = (pictures * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        return self.numpy_to_pil(frames) if output_type == "pil" else frames
+        return [Image.fromarray(frame) for frame in frames] if output_type == "pil" else frames

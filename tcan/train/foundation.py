@@ -2,6 +2,7 @@
 
 Stand-ins in diffusers' own classes and folders, so that every rule after them is the paper's rule. Trained on rendered people of all poses:
 
+- pool: rendered people in pairs, two pictures of one person in one scene, with their drawn poses.
 - autoencoder: L1 over a Laplacian pyramid, a little KL.
 - denoiser: base UNet and ControlNet together, the pose dropped for some items (so the UNet stands alone) and another picture of the same
   person offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures).
@@ -26,7 +27,7 @@ from tcan.provenance import write_run
 from tcan.train import loop
 from tcan.train.latents import decode_range, encode, pictures_to_tensor
 
-PARTS = ("autoencoder", "denoiser", "mm1", "mm2")
+PARTS = {"pool": (), "autoencoder": ("pool",), "denoiser": ("pool", "vae"), "mm1": ("vae", "denoiser"), "mm2": ("vae", "denoiser")}  # and what each needs
 MOTION = {"mm1": {"motion_max_seq_length": 24, "use_motion_mid_block": False}, "mm2": {"motion_max_seq_length": 32, "use_motion_mid_block": True}}
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance")
 
@@ -34,24 +35,29 @@ SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance")
 def add_arguments(parser):
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--raw", type=Path, default=Path("data/raw"), help="fetched sources (motion capture)")
-    parser.add_argument("--vae", type=Path, help="the autoencoder's folder (for all parts but itself)")
+    parser.add_argument("--pool", type=Path, help="the rendered pairs (for autoencoder and denoiser)")
+    parser.add_argument("--vae", type=Path, help="the autoencoder's folder (for denoiser, mm1 and mm2)")
     parser.add_argument("--denoiser", type=Path, help="the denoiser's folder (for mm1 and mm2)")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True, help="folder of the resumable checkpoint")
+    parser.add_argument("--run", type=Path, help="folder of the resumable checkpoint (for all but pool)")
 
 
 def run(args, config):
-    from tcan.data.motion import load_motions
-
-    needed = {"autoencoder": (), "denoiser": ("vae",), "mm1": ("vae", "denoiser"), "mm2": ("vae", "denoiser")}[args.part]
-    for option in needed:
+    for option in (*PARTS[args.part], *(() if args.part == "pool" else ("run",))):
         if getattr(args, option) is None:
             raise UserError(f"foundation {args.part}: expected --{option}, got none")
-    motions = load_motions(args.raw / "pybullet")
-    {"autoencoder": _autoencoder, "denoiser": _denoiser}.get(args.part, _motion)(args, config, motions)
+    {"pool": _pool, "autoencoder": _autoencoder, "denoiser": _denoiser}.get(args.part, _motion)(args, config)
 
 
-def _autoencoder(args, config, motions):
+def _pool(args, config):
+    frames, poses = _render(args.raw, config, config.foundation.denoiser.pool)
+    with atomic_dir(args.out) as folder:
+        np.save(folder / "frames.npy", frames)
+        np.save(folder / "poses.npy", poses)
+        write_run(folder, command="foundation pool", config=config.resolved("data", "pose"), seed=config.seed, extra={"pairs": len(frames)})
+
+
+def _autoencoder(args, config):
     from diffusers import AutoencoderKL
 
     part, seed, started = config.foundation.autoencoder, config.seed, time.time()
@@ -60,7 +66,7 @@ def _autoencoder(args, config, motions):
     vae = AutoencoderKL(down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
                         block_out_channels=part.channels, layers_per_block=part.layers, latent_channels=config.foundation.latent_channels,
                         norm_num_groups=_groups(part.channels), sample_size=config.data.size, mid_block_add_attention=False)
-    frames, _ = _pool(config, motions, config.foundation.denoiser.pool)
+    frames = np.load(args.pool / "frames.npy")
     frames = frames.reshape(-1, *frames.shape[2:])
 
     def loss(step, generator):
@@ -86,14 +92,13 @@ def _autoencoder(args, config, motions):
                   extra={**loop.figures(losses, started), "reconstruction_grey_levels": error})
 
 
-def _denoiser(args, config, motions):
+def _denoiser(args, config):
     from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 
     part, seed, started = config.foundation.denoiser, config.seed, time.time()
     vae = AutoencoderKL.from_pretrained(args.vae)
     scale = 2 ** (len(vae.config.block_out_channels) - 1)
-    frames, xy = _pool(config, motions, part.pool)
-    poses = _draw(config, xy)
+    frames, poses = np.load(args.pool / "frames.npy"), np.load(args.pool / "poses.npy")
     latents = encode(vae, frames.reshape(-1, *frames.shape[2:])).unflatten(0, frames.shape[:2])
     torch.manual_seed(seed)
     levels = len(part.channels)
@@ -138,15 +143,14 @@ def _denoiser(args, config, motions):
                   inputs=[args.vae], extra=loop.figures(losses, started))
 
 
-def _motion(args, config, motions):
+def _motion(args, config):
     from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 
     part, seed, started, frames_in_clip = config.foundation.motion, config.seed, time.time(), config.stage2.frames
     vae = AutoencoderKL.from_pretrained(args.vae)
     unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet")
     controlnet = ControlNetModel.from_pretrained(args.denoiser / "controlnet")
-    frames, xy = _pool(config, motions, part.pool, frames_in_clip)
-    poses = _draw(config, xy)
+    frames, poses = _render(args.raw, config, part.pool, frames_in_clip)
     latents = encode(vae, frames.reshape(-1, *frames.shape[2:])).unflatten(0, frames.shape[:2])
     torch.manual_seed(seed)
     adapter = MotionAdapter(block_out_channels=unet.config.block_out_channels, motion_layers_per_block=unet.config.layers_per_block,
@@ -201,23 +205,19 @@ def laplacian_l1(decoded, pictures, levels=3):
     return total + difference.abs().mean() + (decoded - pictures).abs().mean()
 
 
-def _pool(config, motions, count, clip_frames=None):
-    """Rendered people, uint8 (n, k, h, w, 3), and their key points (n, k, 18, 2): pairs, or clips of `clip_frames`. No test motion is used."""
+def _render(raw, config, count, clip_frames=None):
+    """Rendered people and their drawn poses, both uint8 (n, k, h, w, 3): pairs, or clips of `clip_frames`. No test motion is used."""
+    from tcan.data.motion import load_motions
     from tcan.data.puppets import render_pool
-
-    puppets = config.data.puppets
-    train = {name: motions[name] for name in puppets.train_motions}
-    return render_pool(count, config.data.size, puppets.supersample, config.seed, train, clip_frames=clip_frames)
-
-
-def _draw(config, xy):
-    """Key points (n, k, 18, 2) -> drawn poses, uint8 (n, k, h, w, 3)."""
     from tcan.pose.draw import draw
     from tcan.pose.keypoints import Keypoints
 
-    flat, size = xy.reshape(-1, 18, 2), config.data.size
+    puppets, size, motions = config.data.puppets, config.data.size, load_motions(raw / "pybullet")
+    frames, xy = render_pool(count, size, puppets.supersample, config.seed, {name: motions[name] for name in puppets.train_motions},
+                             clip_frames=clip_frames)
+    flat = xy.reshape(-1, 18, 2)
     score = (~np.isnan(flat).any(-1)).astype(np.float32)
-    return draw(Keypoints(flat, score, (size, size), "exact"), config.pose.canvas, (size, size)).reshape(*xy.shape[:2], size, size, 3)
+    return frames, draw(Keypoints(flat, score, (size, size), "exact"), config.pose.canvas, (size, size)).reshape(frames.shape)
 
 
 def _groups(channels):

@@ -63,7 +63,8 @@ def test_every_condition_counts(pipeline, clip):
     assert (frames(pipeline, (source, poses[::-1].copy())) != plain).any()
     assert (frames(pipeline, clip, guidance_scale=1.0) != plain).any()
     assert (frames(pipeline, clip, tau=8.0) != plain).any()
-    assert (frames(pipeline, clip, tau=0.0) == plain).all(), "tau = 0 is no PTM"
+    no_ptm = frames(pipeline, clip, tau=0.0).astype(int)
+    assert np.abs(no_ptm - plain).max() <= 1, "tau = 0 is no PTM, to the rounding of a map of ones"
 
 
 def test_one_window_is_no_windows(pipeline, clip):

@@ -20,18 +20,36 @@ def foundation(*parts):
     return [path for part in parts for path in files[part]]
 
 
-rule autoencoder:
+rule pool:
     input:
         raw=raw(MOTION_SOURCES),
+        code=code("tcan.data.puppets", "tcan.pose.draw"),
+    output:
+        f"models/{SCALE}/foundation/pool/run.json",
+    params:
+        rendered=RENDERED,
+        pairs=CONFIG.foundation.denoiser.pool,
+        pins=pins(MOTION_SOURCES),
+    log:
+        f"logs/{SCALE}/foundation/pool.log",
+    benchmark:
+        f"benchmarks/{SCALE}/foundation/pool.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    shell:
+        "python -m tcan foundation pool --scale {SCALE} --log {log} --raw data/raw --out models/{SCALE}/foundation/pool"
+
+
+rule autoencoder:
+    input:
+        pool=rules.pool.output,
         code=code("tcan.train.foundation"),
     output:
         f"models/{SCALE}/foundation/vae/run.json",
     params:
-        rendered=RENDERED,
         autoencoder=asdict(CONFIG.foundation.autoencoder),
         latent_channels=CONFIG.foundation.latent_channels,
-        pool=CONFIG.foundation.denoiser.pool,
-        pins=pins(MOTION_SOURCES),
         run=f"runs/{SCALE}/foundation/autoencoder",
     log:
         f"logs/{SCALE}/foundation/autoencoder.log",
@@ -41,22 +59,21 @@ rule autoencoder:
         mem_mb=4000,
         runtime=360,
     shell:
-        "python -m tcan foundation autoencoder --scale {SCALE} --log {log} --raw data/raw"
+        "python -m tcan foundation autoencoder --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool"
         " --run {params.run} --out models/{SCALE}/foundation/vae && rm -rf {params.run}"
 
 
 rule denoiser:
     input:
+        pool=rules.pool.output,
         vae=rules.autoencoder.output,
-        raw=raw(MOTION_SOURCES),
         code=code("tcan.train.foundation"),
     output:
         f"models/{SCALE}/foundation/denoiser/run.json",
     params:
-        rendered=RENDERED,
         denoiser=asdict(CONFIG.foundation.denoiser),
         diffusion=asdict(CONFIG.diffusion),
-        pins=pins(MOTION_SOURCES),
+        blocks=CONFIG.appearance.blocks,
         run=f"runs/{SCALE}/foundation/denoiser",
     log:
         f"logs/{SCALE}/foundation/denoiser.log",
@@ -66,7 +83,7 @@ rule denoiser:
         mem_mb=6000,
         runtime=360,
     shell:
-        "python -m tcan foundation denoiser --scale {SCALE} --log {log} --raw data/raw --vae models/{SCALE}/foundation/vae"
+        "python -m tcan foundation denoiser --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool --vae models/{SCALE}/foundation/vae"
         " --run {params.run} --out models/{SCALE}/foundation/denoiser && rm -rf {params.run}"
 
 
@@ -81,6 +98,7 @@ rule motion_module:
     params:
         rendered=RENDERED,
         motion=asdict(CONFIG.foundation.motion),
+        blocks=CONFIG.appearance.blocks,
         diffusion=asdict(CONFIG.diffusion),
         frames=CONFIG.stage2.frames,
         pins=pins(MOTION_SOURCES),

@@ -1,0 +1,59 @@
+"""dvc.yaml in step with the rules: a stage names all that its rules read, so that DVC asks Snakemake whenever something may be out of date."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tcan.config import load
+from workflow.imports import sources_of
+
+ROOT = Path(__file__).parents[2]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+MODULES = {  # stage: the modules of its rules' commands, and the folder that stage 2 imports for names alone
+    "data": (["tcan.data.frames", "tcan.data.puppet_set", "tcan.pose.estimate"], ()),
+    "latents": (["tcan.train.latents"], ()),
+    "stage1": (["tcan.train.stage1"], ()),
+    "model": (["tcan.train.stage1", "tcan.train.stage2"], ("tcan/generate/",)),
+    "row": (["tcan.generate.rows", "eval.score_command"], ()),
+    "report": (["eval.report"], ()),
+}
+
+
+def body(stage):
+    return STAGES[stage].get("do", STAGES[stage])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_names_the_code_that_it_depends_on(stage):
+    modules, without = MODULES[stage]
+    deps = body(stage)["deps"]
+    for source in sorted({path for module in modules for path in sources_of(module, ROOT)}):
+        if not source.startswith(tuple(without)):
+            assert any(source == dep or source.startswith(f"{dep}/") for dep in deps), f"add {source} to the deps of {stage} in dvc.yaml"
+
+
+def test_groups_are_the_dicts_of_params_yaml():
+    assert (STAGES["model"]["foreach"], STAGES["row"]["foreach"]) == ("${models}", "${rows}")
+
+
+def test_every_row_without_a_model_says_what_it_depends_on_instead():
+    document = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    instead = {row: value["model"] for variables in document["vars"] for row, value in variables["rows"].items()}
+    assert instead.keys() == {name for name, row in load(ROOT / "params.yaml").rows.items() if row.model is None}
+    for path in instead.values():
+        assert (ROOT / "weights/lite" / path).resolve().is_file(), path
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_outputs_stay_while_a_stage_runs(stage):
+    for kind in ("outs", "metrics", "plots"):
+        for out in body(stage).get(kind, []):
+            (options,) = out.values()
+            assert options["persist"] is True
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_target_comes_before_any_flag(stage):
+    words = body(stage)["cmd"].split()
+    assert words[0] == "snakemake" and not words[1].startswith("-") and words[-2:] == ["--config", "scale=lite"]
