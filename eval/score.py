@@ -32,38 +32,21 @@ def evaluate(generated, true, protocols=("disco-1", "corrected-1"), networks=Non
     `warnings`: sentences. Errors: UserError.
     """
     chosen = [protocol.get(label) for label in protocols]
-    networks = {role: name for role, name in (protocol.ROLES if networks is None else networks).items() if name is not None}
-    needed = {metric.role for chosen_protocol in chosen for metric in chosen_protocol.metrics} & set(networks)
-    for role, network in networks.items():
-        if role not in protocol.ROLES:
-            raise UserError(f"networks: expected roles among {', '.join(protocol.ROLES)}, got {role}; name one of these")
-        if isinstance(network, str):
-            features.check(network, role)
+    networks = _checked(protocol.ROLES if networks is None else networks, chosen)
     clips = frames.pair(generated, true, split)
-    if needed & {"fid_vid", "fvd"}:
+    if {"fid_vid", "fvd"} & set(networks):
         _long_enough(clips)
-    loaded = _load({role: networks[role] for role in sorted(needed)}, weights, device)
-    names = {role: network.name for role, (network, _) in loaded.items()}
-    views = {size: View(size, [metric for p in chosen if p.size == size for metric in p.metrics if metric.role is None or metric.role in loaded],
-                        {role: network for role, (network, _) in loaded.items()}) for size in {p.size for p in chosen}}
+    loaded, weights = _load(networks, weights, device)
+    views = {size: View(size, [metric for p in chosen if p.size == size for metric in p.metrics if metric.role in {None, *loaded}], loaded)
+             for size in {p.size for p in chosen}}
     listed = _pass(clips, views, any(p.id == "corrected" and p.size is None for p in chosen), progress)
-
-    memo, warnings, results = {}, [], {}
-    for p in chosen:
-        view = views[p.size]
-        kept = [metric for metric in p.metrics if metric.role is None or metric.role in loaded]
-        results[p.label] = {
-            "id": p.id, "version": p.version, "size": list(view.shape),
-            "metrics": {protocol.metric_key(metric, names.get(metric.role)): _result(metric, view, names, memo, seed) for metric in kept},
-            "left_out": {metric.name: f"no network was named for {metric.role}" for metric in p.metrics if metric not in kept}}
-        warnings += [f"{p.label} {key}: {entry['n']} samples for {entry['dimension']} features, so the covariances are not of full rank "
-                     "and the distance is biased upwards; compare it only at equal n, and read KID or KVD beside it"
-                     for key, entry in results[p.label]["metrics"].items()
-                     if entry["kind"] == "frechet" and entry["n"] < entry["dimension"]]
+    memo = {}
+    results = {p.label: _protocol_result(p, views[p.size], memo, seed) for p in chosen}
     return {
-        "format": FORMAT, "protocols": results, "warnings": warnings, "frames": listed,
-        "networks": {role: {"name": names[role], "published": names[role] == protocol.ROLES[role], "weights": weights_of}
-                     for role, (_, weights_of) in loaded.items()},
+        "format": FORMAT, "protocols": results, "frames": listed,
+        "warnings": [warning for label, body in results.items() for warning in _warnings(label, body["metrics"])],
+        "networks": {role: {"name": network.name, "published": network.name == protocol.ROLES[role], "weights": weights[role]}
+                     for role, network in loaded.items()},
         "bootstrap": {"level": bootstrap.LEVEL, "over": "videos", "seed": seed,
                       "resamples": {"means and kernel distances": bootstrap.MEANS, "frechet distances": bootstrap.DISTANCES}},
         "software": {name: importlib.metadata.version(name) for name in SOFTWARE},
@@ -75,6 +58,17 @@ def summary(result):
     return {label: {key: entry["value"] for key, entry in body["metrics"].items()} for label, body in result["protocols"].items()}
 
 
+def _checked(networks, protocols):
+    """The networks that the protocols need, role -> name or object, in the order of the roles' names."""
+    for role, network in networks.items():
+        if role not in protocol.ROLES:
+            raise UserError(f"networks: expected roles among {', '.join(protocol.ROLES)}, got {role}; name one of these")
+        if isinstance(network, str):
+            features.check(network, role)
+    needed = {metric.role for p in protocols for metric in p.metrics}
+    return {role: networks[role] for role in sorted(needed & set(networks))}
+
+
 def _long_enough(clips):
     for clip in clips:
         if clip.windows(protocol.WINDOW) == 0:
@@ -83,9 +77,10 @@ def _long_enough(clips):
 
 
 def _load(networks, folder, device):
-    """{role: (network, {file: sha256})}; a network that serves two roles is loaded once."""
-    by_name = {name: features.load(name, folder, device) for name in {n for n in networks.values() if isinstance(n, str)}}
-    return {role: by_name[network] if isinstance(network, str) else (network, {}) for role, network in networks.items()}
+    """({role: network}, {role: {file: sha256}}); a network that serves two roles is loaded once, one that is given has no files."""
+    named = {name: features.load(name, folder, device) for name in {n for n in networks.values() if isinstance(n, str)}}
+    pairs = {role: named[network] if isinstance(network, str) else (network, {}) for role, network in networks.items()}
+    return {role: network for role, (network, _) in pairs.items()}, {role: files for role, (_, files) in pairs.items()}
 
 
 def _pass(clips, views, same_size, progress):
@@ -160,24 +155,50 @@ class View:
     def _add(self, key, values):
         self.found[key][self.clip].append(values)
 
+    def samples(self, metric):
+        """How many pictures or windows a metric of features has."""
+        return sum(map(len, self.get("features", metric.role, metric.resize or metric.windows, 1).values()))
+
     def get(self, *key):
         """{clip: float64 array} of a key, clips in order."""
         return {clip: np.concatenate(pieces).astype(np.float64, copy=False) for clip, pieces in sorted(self.found[key].items())}
 
 
-def _result(metric, view, names, memo, seed):
-    """The entry of a metric. memo: protocols share what they agree on."""
-    if metric.kind in ("pixel", "lpips"):
-        values = view.get("pixel", metric.measure) if metric.kind == "pixel" else view.get("lpips", metric.role, metric.measure)
-        numbers = _mean(values, seed)
-    else:
-        key = (view.size, metric.kind, metric.role, metric.resize or metric.windows)
-        if key not in memo:
-            made, truth = (view.get("features", *key[2:], side) for side in (0, 1))
-            memo[key] = (_frechet if metric.kind == "frechet" else _kernel)(made, truth, seed)
-        numbers = memo[key]
-    return {"kind": metric.kind, "unit": metric.unit, "better": metric.better, **numbers,
-            **({"network": names[metric.role]} if metric.role else {})}
+def _protocol_result(p, view, memo, seed):
+    """A protocol's part of the result. memo: what protocols share because they agree on it."""
+    metrics, left_out = {}, {}
+    for metric in p.metrics:
+        network = view.networks.get(metric.role)
+        if metric.role and network is None:
+            left_out[metric.name] = f"no network was named for {metric.role}"
+        elif metric.kind in ("frechet", "kernel") and (n := view.samples(metric)) < 2:
+            left_out[metric.name] = f"{n} sample, of 2 that a distance between sets needs"
+        else:
+            name = network.name if network else None
+            metrics[protocol.metric_key(metric, name)] = {
+                "kind": metric.kind, "unit": metric.unit, "better": metric.better, **({"network": name} if name else {}),
+                **_numbers(metric, view, memo, seed)}
+    return {"id": p.id, "version": p.version, "size": list(view.shape), "metrics": metrics, "left_out": left_out}
+
+
+def _warnings(label, metrics):
+    for key, entry in metrics.items():
+        if entry["kind"] == "frechet" and entry["n"] < entry["dimension"]:
+            yield (f"{label} {key}: {entry['n']} samples for {entry['dimension']} features, so the covariances are not of full rank and the "
+                   "distance is biased upwards; compare it only at equal n, and read KID or KVD beside it")
+
+
+def _numbers(metric, view, memo, seed):
+    """The value of a metric, its n and its interval."""
+    if metric.kind == "pixel":
+        return _mean(view.get("pixel", metric.measure), seed)
+    if metric.kind == "lpips":
+        return _mean(view.get("lpips", metric.role, metric.measure), seed)
+    key = (view.size, metric.kind, metric.role, metric.resize or metric.windows)
+    if key not in memo:
+        made, truth = (view.get("features", *key[2:], side) for side in (0, 1))
+        memo[key] = (_frechet if metric.kind == "frechet" else _kernel)(made, truth, seed)
+    return memo[key]
 
 
 def _mean(values, seed):
@@ -190,11 +211,9 @@ def _mean(values, seed):
 
 def _frechet(made, truth, seed):
     x, y, sizes = *(np.concatenate(list(side.values())) for side in (made, truth)), [len(v) for v in truth.values()]
-    if len(x) < 2:
-        raise UserError(f"a Frechet distance: expected at least two samples, got {len(x)}; score more or longer clips")
     value = frechet_distance(x, y)
     replicates = [frechet_distance(x, y, np.repeat(counts, sizes)) for counts in bootstrap.draws(len(truth), bootstrap.DISTANCES, seed)
-                  if counts @ sizes > 1] if len(truth) > 1 else []
+                  if len(truth) > 1]
     return {"value": value, "n": len(x), "dimension": x.shape[1], "videos": len(truth), "interval": _interval(value, replicates, truth)}
 
 

@@ -22,8 +22,8 @@ def add_arguments(parser):
     parser.add_argument("true", metavar="TRUE", type=Path, nargs="+", help="folder(s) of true frames under the same names")
     parser.add_argument("--split", help="score the clips of this split of TRUE's clips.csv (default: every clip)")
     parser.add_argument("--protocol", nargs="+", default=list(protocol.PROTOCOLS), metavar="NAME",
-                        help="disco-1, corrected-1, corrected-1@SIZE (default: %(default)s)")
-    parser.add_argument("--networks", nargs="+", metavar="ROLE=NAME",
+                        help=f"disco-1, corrected-1 or corrected-1@SIZE (default: {' '.join(protocol.PROTOCOLS)})")
+    parser.add_argument("--networks", nargs="*", metavar="ROLE=NAME",
                         help="a network for each role; metrics of other roles are left out (default: the protocols' own)")
     parser.add_argument("--weights", type=Path, default=Path("data/raw"), help="folder of the networks' weights (default: %(default)s)")
     parser.add_argument("--window", type=int, default=protocol.WINDOW, help=argparse.SUPPRESS)    # a protocol's, not the user's: checked
@@ -47,8 +47,8 @@ def run(args):
                       seed=args.seed, progress=Progress())
     for warning in result["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
-    write_json(args.out, result)
     write_json(args.out.with_name(SUMMARY), summary(result))
+    write_json(args.out, result)        # last: where it stands, the other does
     print(json.dumps(summary(result), indent=1, sort_keys=True))
 
 

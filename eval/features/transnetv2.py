@@ -8,8 +8,8 @@ shape, and pixels are in 0..1.
 It gives features frame by frame and is meant for long shots, so a run of consecutive frames passes once, and a window of 16 is
 pooled from its frames' features (each saw the frames around it, also those beyond the window). Two kinds of pooling:
   fid_vid (256): the last stage's channels averaged over space and time, the way the 3D ResNet's are. What the clip looks like.
-  fvd (512): the same 256, and the mean size of their change from one frame to the next. What it looks like, and how it moves:
-    a frozen clip and a shuffled one both lie far from a true one.
+  fvd (512): the same 256, and the mean size of their change from one frame to the next, 0 in a frozen clip. What it looks like,
+    and how it moves.
 """
 
 import torch
@@ -27,16 +27,22 @@ HEADS = ("frame_sim_layer.", "color_hist_layer.", "fc1.", "cls_layer1.", "cls_la
 
 
 class Separable(nn.Module):
-    """A convolution over space, then one over time with a dilation. The public names call the pair `layers`."""
+    """A convolution over space, then one over time with a dilation. The public names call the pair `layers`.
+
+    Beyond the ends of a run its first and last maps go on, as in a long shot: its authors repeat 25 frames there. With zeros
+    instead, each end would look like a cut, and a frozen clip would seem to move.
+    """
 
     def __init__(self, channels, filters, dilation):
         super().__init__()
         self.layers = nn.ModuleList([
             nn.Conv3d(channels, 2 * filters, (1, 3, 3), padding=(0, 1, 1), bias=False),
-            nn.Conv3d(2 * filters, filters, (3, 1, 1), padding=(dilation, 0, 0), dilation=(dilation, 1, 1), bias=False)])
+            nn.Conv3d(2 * filters, filters, (3, 1, 1), dilation=(dilation, 1, 1), bias=False)])
+        self.dilation = dilation
 
     def forward(self, x):
-        return self.layers[1](self.layers[0](x))
+        x = F.pad(self.layers[0](x), (0, 0, 0, 0, self.dilation, self.dilation), mode="replicate")
+        return self.layers[1](x)
 
 
 class Cell(nn.Module):

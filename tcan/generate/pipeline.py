@@ -13,6 +13,7 @@ from tcan.errors import UserError
 from tcan.generate.windows import merge, windows
 from tcan.models import lora
 from tcan.models.attention import ReferenceAttention, TemperatureMap
+from tcan.models.autoencoder import decode, encode, factor, to_pictures, to_tensor
 from tcan.models.controlnet import residuals
 from tcan.models.temperature import temperature_map
 
@@ -101,15 +102,13 @@ class TCANPipeline(DiffusionPipeline):
 
     def _note_source(self, source, device, dtype):
         """One pass of the appearance UNet serves all frames, windows and steps."""
-        picture = torch.from_numpy(source).to(device, dtype).permute(2, 0, 1)[None] / 127.5 - 1
-        latents = self.vae.encode(picture).latent_dist.mean * self.vae.config.scaling_factor
+        latents = encode(self.vae, to_tensor(source[None]).to(device, dtype))
         with self.reference.write():
             self.appearance_unet(latents, 0, self.prompt.to(device, dtype))
 
     def _initial_noise(self, shape, frames, window, generator, device, dtype):
         """One window of noise, tiled over the clip, as in the authors' code: (1, c, f, h', w')."""
-        factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        size = (1, self.unet.config.in_channels, window, shape[0] // factor, shape[1] // factor)
+        size = (1, self.unet.config.in_channels, window, shape[0] // factor(self.vae), shape[1] // factor(self.vae))
         noise = torch.randn(size, generator=generator, dtype=torch.float32).to(device, dtype)
         return noise.repeat(1, 1, -(-frames // window), 1, 1)[:, :, :frames] * self.scheduler.init_noise_sigma
 
@@ -133,10 +132,9 @@ class TCANPipeline(DiffusionPipeline):
         unconditional = denoise()
         return unconditional + guidance_scale * (conditional - unconditional)
 
-    def _decode(self, latents, output_type, batch=16):
-        flat = latents[0].transpose(0, 1) / self.vae.config.scaling_factor
-        pictures = torch.cat([self.vae.decode(part).sample for part in flat.split(batch)]).float().clamp(-1, 1) / 2 + 0.5
+    def _decode(self, latents, output_type):
+        pictures = decode(self.vae, latents[0].transpose(0, 1), batch=16)
         if output_type == "pt":
-            return pictures
-        frames = (pictures * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+            return pictures.float().clamp(-1, 1) / 2 + 0.5
+        frames = to_pictures(pictures)
         return [Image.fromarray(frame) for frame in frames] if output_type == "pil" else frames

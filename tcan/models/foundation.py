@@ -1,9 +1,10 @@
 """The networks that training starts from, out of one folder: vae/, denoiser/{unet,controlnet,scheduler,prompt.safetensors}, mm1/, mm2/."""
 
+import json
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel
+from diffusers import AutoencoderDC, AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from tcan.errors import UserError
@@ -16,7 +17,9 @@ class Foundation:
         self.folder = Path(folder)
 
     def vae(self):
-        return self._load(AutoencoderKL, "vae")
+        """An AutoencoderKL or an AutoencoderDC, as its config.json says."""
+        kind = json.loads(self._existing("vae/config.json").read_text())["_class_name"]
+        return self._load({"AutoencoderKL": AutoencoderKL, "AutoencoderDC": AutoencoderDC}[kind], "vae")
 
     def unet(self):
         """The base UNet, for single pictures."""

@@ -3,7 +3,7 @@
 Stand-ins in diffusers' own classes and folders, so that every rule after them is the paper's rule. Trained on rendered people of all poses:
 
 - pool: rendered people in pairs, two pictures of one person in one scene, with their drawn poses.
-- autoencoder: L1 over a Laplacian pyramid, a little KL.
+- autoencoder: L1 over a Laplacian pyramid and squared error, a little noise on the latents.
 - denoiser: base UNet and ControlNet together, the pose dropped for some items (so the UNet stands alone) and another picture of the same
   person offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures).
 - mm1, mm2: motion modules on clips, everything else frozen; mm1 as AnimateDiff v1 (24 positions), mm2 as v2 (32 positions, a mid-block module).
@@ -22,13 +22,14 @@ from tcan.diffusion import TRAIN_STEPS, scheduler, target
 from tcan.errors import UserError
 from tcan.files import atomic_dir
 from tcan.models.attention import ReferenceAttention
-from tcan.models.foundation import as_float16
+from tcan.models.autoencoder import decode, encode, factor, to_tensor
+from tcan.models.foundation import Foundation, as_float16
 from tcan.provenance import write_run
 from tcan.train import loop
-from tcan.train.latents import decode_range, encode, pictures_to_tensor
 
 PARTS = {"pool": (), "autoencoder": ("pool",), "denoiser": ("pool", "vae"), "mm1": ("vae", "denoiser"), "mm2": ("vae", "denoiser")}  # and what each needs
 MOTION = {"mm1": {"motion_max_seq_length": 24, "use_motion_mid_block": False}, "mm2": {"motion_max_seq_length": 32, "use_motion_mid_block": True}}
+LATENT_NOISE = 0.05  # in units of the latents' own deviation: neighbours in latent space look alike
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance")
 
 
@@ -58,32 +59,31 @@ def _pool(args, config):
 
 
 def _autoencoder(args, config):
-    from diffusers import AutoencoderKL
+    from diffusers import AutoencoderDC
 
     part, seed, started = config.foundation.autoencoder, config.seed, time.time()
     torch.manual_seed(seed)
-    levels = len(part.channels)
-    vae = AutoencoderKL(down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
-                        block_out_channels=part.channels, layers_per_block=part.layers, latent_channels=config.foundation.latent_channels,
-                        norm_num_groups=_groups(part.channels), sample_size=config.data.size, mid_block_add_attention=False)
+    layers, plain = (part.layers,) * len(part.channels), ((),) * len(part.channels)
+    vae = AutoencoderDC(latent_channels=config.foundation.latent_channels, encoder_block_types="ResBlock", decoder_block_types="ResBlock",
+                        encoder_block_out_channels=part.channels, decoder_block_out_channels=part.channels, encoder_layers_per_block=layers,
+                        decoder_layers_per_block=layers, encoder_qkv_multiscales=plain, decoder_qkv_multiscales=plain,
+                        downsample_block_type="Conv", upsample_block_type="interpolate")
     frames = np.load(args.pool / "frames.npy")
     frames = frames.reshape(-1, *frames.shape[2:])
 
     def loss(step, generator):
-        pictures = pictures_to_tensor(frames[torch.randint(len(frames), (part.batch,), generator=generator).numpy()])
-        posterior = vae.encode(pictures).latent_dist
-        decoded = vae.decode(posterior.sample(generator=generator)).sample
-        return laplacian_l1(decoded, pictures) + 1e-5 * posterior.kl().mean()
+        pictures = to_tensor(frames[torch.randint(len(frames), (part.batch,), generator=generator).numpy()])
+        latents = encode(vae, pictures)
+        decoded = decode(vae, latents + LATENT_NOISE * latents.std().detach() * torch.randn(latents.shape, generator=generator))
+        return laplacian_l1(decoded, pictures) + 4 * functional.mse_loss(decoded, pictures)
 
     losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved(*SECTIONS), seed=seed, steps=part.steps,
-                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=250, decay=True, ema=0.995)
-    vae.eval()
-    sample = frames[:: max(1, len(frames) // 512)]
-    vae.register_to_config(scaling_factor=1.0)
-    latents = encode(vae, sample)
+                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=0.99)
+    sample = to_tensor(frames[:: max(1, len(frames) // 512)])
+    with torch.no_grad():
+        latents = encode(vae, sample)
+        error = float((decode(vae, latents).clamp(-1, 1) - sample).abs().mean() * 127.5)
     vae.register_to_config(scaling_factor=float(1 / latents.std()))
-    decoded = np.concatenate([decode_range(vae, part) for part in encode(vae, sample).split(64)])
-    error = np.abs(decoded.astype(float) - sample).mean()
     print(f"reconstruction error {error:.2f} grey levels")
     with atomic_dir(args.out) as folder:
         as_float16(vae).save_pretrained(folder)
@@ -93,13 +93,13 @@ def _autoencoder(args, config):
 
 
 def _denoiser(args, config):
-    from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+    from diffusers import ControlNetModel, UNet2DConditionModel
 
     part, seed, started = config.foundation.denoiser, config.seed, time.time()
-    vae = AutoencoderKL.from_pretrained(args.vae)
-    scale = 2 ** (len(vae.config.block_out_channels) - 1)
+    vae = Foundation(args.vae.parent).vae()
+    scale = factor(vae)
     frames, poses = np.load(args.pool / "frames.npy"), np.load(args.pool / "poses.npy")
-    latents = encode(vae, frames.reshape(-1, *frames.shape[2:])).unflatten(0, frames.shape[:2])
+    latents = _encoded(vae, frames)
     torch.manual_seed(seed)
     levels = len(part.channels)
     unet = UNet2DConditionModel(
@@ -144,14 +144,14 @@ def _denoiser(args, config):
 
 
 def _motion(args, config):
-    from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel, UNetMotionModel
+    from diffusers import ControlNetModel, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 
     part, seed, started, frames_in_clip = config.foundation.motion, config.seed, time.time(), config.stage2.frames
-    vae = AutoencoderKL.from_pretrained(args.vae)
+    vae = Foundation(args.vae.parent).vae()
     unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet")
     controlnet = ControlNetModel.from_pretrained(args.denoiser / "controlnet")
     frames, poses = _render(args.raw, config, part.pool, frames_in_clip)
-    latents = encode(vae, frames.reshape(-1, *frames.shape[2:])).unflatten(0, frames.shape[:2])
+    latents = _encoded(vae, frames)
     torch.manual_seed(seed)
     adapter = MotionAdapter(block_out_channels=unet.config.block_out_channels, motion_layers_per_block=unet.config.layers_per_block,
                             motion_norm_num_groups=unet.config.norm_num_groups, motion_num_attention_heads=config.foundation.denoiser.heads,
@@ -220,6 +220,13 @@ def _render(raw, config, count, clip_frames=None):
     return frames, draw(Keypoints(flat, score, (size, size), "exact"), config.pose.canvas, (size, size)).reshape(frames.shape)
 
 
+@torch.no_grad()
+def _encoded(vae, frames, batch=1024):
+    """uint8 (n, k, h, w, 3) -> scaled latents (n, k, c, h', w')."""
+    flat = frames.reshape(-1, *frames.shape[2:])
+    return torch.cat([encode(vae, to_tensor(flat[start:start + batch])) for start in range(0, len(flat), batch)]).unflatten(0, frames.shape[:2])
+
+
 def _groups(channels):
-    """Groups for the normalisations: 16 at most, and a divisor of every width."""
-    return int(np.gcd.reduce([16, *channels]))
+    """Groups for the normalisations: 8 at most, and a divisor of every width. More groups in so narrow a network take the colours away."""
+    return int(np.gcd.reduce([8, *channels]))

@@ -1,4 +1,4 @@
-"""The autoencoder at work, and the train split encoded once for both stages."""
+"""The train split, encoded once for both stages."""
 
 from pathlib import Path
 
@@ -6,32 +6,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from tcan import models  # noqa: F401  (makes torchvision's operators whole before diffusers is imported)
 from tcan.data import clips
 from tcan.errors import UserError
 from tcan.files import atomic_dir
 from tcan.pose import keypoints
 from tcan.progress import Progress
 from tcan.provenance import write_run
-
-
-def pictures_to_tensor(pictures):
-    """uint8 (n, h, w, 3) -> float32 (n, 3, h, w) in -1..1."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-@torch.no_grad()
-def encode(vae, pictures, batch=64):
-    """uint8 (n, h, w, 3) -> scaled latents (n, c, h', w'), the means of the posterior."""
-    parts = [vae.encode(pictures_to_tensor(pictures[start:start + batch])).latent_dist.mean for start in range(0, len(pictures), batch)]
-    return torch.cat(parts) * vae.config.scaling_factor
-
-
-@torch.no_grad()
-def decode_range(vae, latents):
-    """Scaled latents (n, c, h', w') -> uint8 (n, h, w, 3)."""
-    pictures = vae.decode(latents / vae.config.scaling_factor).sample
-    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
 
 
 class TrainClips:
@@ -58,18 +38,19 @@ def add_arguments(parser):
 
 
 def run(args, config):
-    from diffusers import AutoencoderKL
-
+    from tcan.models.autoencoder import encode, to_tensor
+    from tcan.models.foundation import Foundation
     from tcan.pose.draw import draw
 
-    vae = AutoencoderKL.from_pretrained(args.foundation / "vae")
+    vae = Foundation(args.foundation).vae()
     table = clips.find(args.data, config.data.sets, "train")
     latents, poses, progress = [], [], Progress("latents", len(table))
     for number, clip in enumerate(table.itertuples()):
         frames, points = clips.read_clip(clip.folder), keypoints.load(clip.poses)
         if len(points) != len(frames):
             raise UserError(f"{clip.poses}: expected key points of {len(frames)} frames, got {len(points)}; run `tcan poses` again")
-        latents.append(encode(vae, frames))
+        with torch.no_grad():
+            latents.append(encode(vae, to_tensor(frames)))
         poses.append(torch.from_numpy(draw(points, config.pose.canvas, frames.shape[1:3])))
         progress.update(number + 1)
     with atomic_dir(args.out) as folder:

@@ -90,7 +90,9 @@ def test_transnetv2_layer_by_layer():
         parts = []
         for dilation in (1, 2, 4, 8):
             space, time = (state[f"{name}.Conv3D_{dilation}.layers.{i}.weight"] for i in (0, 1))
-            parts.append(F.conv3d(F.conv3d(x, space, padding=(0, 1, 1)), time, padding=(dilation, 0, 0), dilation=(dilation, 1, 1)))
+            y = F.conv3d(x, space, padding=(0, 1, 1))
+            y = torch.cat([y[:, :, :1]] * dilation + [y] + [y[:, :, -1:]] * dilation, dim=2)     # the ends go on
+            parts.append(F.conv3d(y, time, dilation=(dilation, 1, 1)))
         statistics = [state[f"{name}.bn.{kind}"] for kind in ("running_mean", "running_var", "weight", "bias")]
         return F.batch_norm(torch.cat(parts, 1), *statistics, eps=1e-3)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import environment
 from tests.workflow.conftest import set_param
 
-TARGET = "models/lite/base_mm1/run.json"
+TARGET = "models/lite/appa_tctrln_mm2/run.json"
 
 
 def long_training(checkout):
@@ -21,7 +21,7 @@ def long_training(checkout):
 
 
 def weights(checkout):
-    folder = checkout / "models/lite/base_mm1"
+    folder = checkout / "models/lite/appa_tctrln_mm2"
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.safetensors")}
 
 
@@ -51,7 +51,7 @@ def training_of(group):
 def test_goes_on_and_ends_in_the_same_bytes(world, copy_of, whole, killed):
     checkout = long_training(copy_of(world))
     process = start(checkout)
-    wait_for((checkout / "runs/lite/base_mm1/checkpoint.safetensors").exists, "the first checkpoint")
+    wait_for((checkout / "runs/lite/appa_tctrln_mm2/checkpoint.safetensors").exists, "the first checkpoint")
     if killed == "everything":
         os.killpg(process.pid, signal.SIGKILL)
     else:
@@ -60,9 +60,9 @@ def test_goes_on_and_ends_in_the_same_bytes(world, copy_of, whole, killed):
     assert process.returncode != 0
     assert not (checkout / TARGET).exists()
     printed = checkout.snakemake("--cores", "1", TARGET)  # the same command
-    assert "goes on from step" in (checkout / "logs/lite/stage2/base_mm1.log").read_text(), printed
+    assert "goes on from step" in (checkout / "logs/lite/stage2/appa_tctrln_mm2.log").read_text(), printed
     assert weights(checkout) == whole
-    assert not (checkout / "runs/lite/base_mm1").exists()
+    assert not (checkout / "runs/lite/appa_tctrln_mm2").exists()
 
 
 @pytest.fixture(scope="module")

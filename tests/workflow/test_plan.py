@@ -6,8 +6,8 @@ import pytest
 
 from tests.workflow.conftest import set_param
 
-TRAINING = {"autoencoder", "denoiser", "motion_module", "latents", "stage1", "stage2"}
-EVERY_ROW = {"generate": 14, "score": 7, "report": 1}
+EVERY_ROW = {"generate": 8, "score": 4, "report": 1}
+TRAINED_ROWS = {"generate": 6, "score": 3, "report": 1}
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def fresh(make_checkout, tmp_path_factory):
 
 def test_from_nothing(fresh):
     assert fresh.planned("reproduce", "--config", "scale=smoke") == {
-        "source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "autoencoder": 1, "denoiser": 1, "motion_module": 2,
+        "source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "pool": 1, "autoencoder": 1, "denoiser": 1, "motion_module": 2,
         "latents": 1, "stage1": 3, "stage2": 5, "generate": 14, "score": 7, "report": 1}
 
 
@@ -26,10 +26,10 @@ def test_reproduce_is_what_a_bare_command_does(fresh):
 
 
 @pytest.mark.parametrize(("target", "jobs"), [
-    ("foundation", {"source": 1, "autoencoder": 1, "denoiser": 1, "motion_module": 2}),
+    ("foundation", {"source": 1, "pool": 1, "autoencoder": 1, "denoiser": 1, "motion_module": 2}),
     ("fetch", {"source": 6}),
     ("data", {"source": 3, "video_frames": 1, "puppet_frames": 1, "poses": 2}),
-    ("models/smoke/base_mm1/run.json", {"source": 3, "video_frames": 1, "puppet_frames": 1, "poses": 2, "autoencoder": 1, "denoiser": 1,
+    ("models/smoke/base_mm1/run.json", {"source": 3, "video_frames": 1, "puppet_frames": 1, "poses": 2, "pool": 1, "autoencoder": 1, "denoiser": 1,
                                         "motion_module": 1, "latents": 1, "stage1": 1, "stage2": 1}),
     ("results/smoke/copy/metrics.json", {"source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "generate": 1, "score": 1}),
 ])
@@ -47,10 +47,11 @@ def test_after_it_nothing(world):
     ("rows.tcan_mm1.title", "another title", {"report": 1}),
     ("rows.tcan_mm3", {"title": "one window more", "model": "appa_tctrln_mm1", "generate": {"overlap": 8}, "tables": [1]},
      {"generate": 2, "score": 1, "report": 1}),
-    ("models.base_mm1.motion_module", "mm2", {"stage2": 1, "generate": 2, "score": 1, "report": 1}),
-    ("scales.lite.stage2.steps", 2, {"stage2": 5, "generate": 12, "score": 6, "report": 1}),
-    ("scales.lite.stage1.steps", 3, {"stage1": 3, "stage2": 5, "generate": 12, "score": 6, "report": 1}),
-    ("scales.lite.evaluate.protocols", ["disco-1"], {"score": 7, "report": 1}),
+    ("models.appa_tctrln_mm2.motion_module", "mm1", {"stage2": 1, "generate": 2, "score": 1, "report": 1}),
+    ("models.appa_tctrln_mm2.appa", False, {"stage1": 1, "stage2": 1, "generate": 2, "score": 1, "report": 1}),
+    ("scales.lite.stage2.steps", 2, {"stage2": 2, **TRAINED_ROWS}),
+    ("scales.lite.stage1.steps", 3, {"stage1": 1, "stage2": 2, **TRAINED_ROWS}),
+    ("scales.lite.evaluate.protocols", ["disco-1"], {"score": 4, "report": 1}),
     ("scales.lite.data.videos.sports2d_walk.start", 70, {"video_frames": 1, "poses": 1, **EVERY_ROW}),
     ("scales.lite.foundation.motion.steps", 9, {}),
 ])
@@ -62,12 +63,12 @@ def test_edited_parameter(world, path, value, jobs):
 
 @pytest.mark.parametrize(("path", "jobs"), [
     ("eval/tables.py", {"report": 1}),
-    ("eval/pixel.py", {"score": 7, "report": 1}),
-    ("tcan/generate/windows.py", {"generate": 14, "score": 7, "report": 1}),
-    ("tcan/train/stage2.py", {"stage2": 5, "generate": 12, "score": 6, "report": 1}),
+    ("eval/pixel.py", {"score": 4, "report": 1}),
+    ("tcan/generate/windows.py", EVERY_ROW),
+    ("tcan/train/stage2.py", {"stage2": 2, **TRAINED_ROWS}),
     ("tcan/train/foundation.py", {}),
     ("tcan/config.py", {}),
-    ("tcan/pose/retarget.py", {"generate": 14, "score": 7, "report": 1}),
+    ("tcan/pose/retarget.py", EVERY_ROW),
     ("weights/lite/mm2/config.json", {"stage2": 1, "generate": 2, "score": 1, "report": 1}),
 ])
 def test_edited_file(world, path, jobs):
