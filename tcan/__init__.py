@@ -8,5 +8,6 @@ PUBLIC = {"TCANPipeline": "tcan.generate.pipeline", "TemporalControlNet": "tcan.
 def __getattr__(name):
     """Import the public classes when they are asked for: most commands need no torch. diffusers finds them here when it loads a folder."""
     if name in PUBLIC:
+        importlib.import_module("tcan.models")  # makes torchvision's operators whole before diffusers is imported
         return getattr(importlib.import_module(PUBLIC[name]), name)
     raise AttributeError(f"module 'tcan' has no attribute {name!r}")

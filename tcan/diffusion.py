@@ -1,10 +1,6 @@
 """The noise schedule and what is predicted: plain functions over a diffusers scheduler."""
 
-from tcan import torchvision_ops
-
-torchvision_ops.ensure()
-
-from diffusers import DDIMScheduler  # noqa: E402  (torchvision's operators first)
+from diffusers import DDIMScheduler
 
 TRAIN_STEPS = 1000
 

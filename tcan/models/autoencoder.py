@@ -30,7 +30,7 @@ def encode(vae, tensor, batch=64):
     """(n, 3, h, w) in -1..1 -> scaled latents (n, c, h', w'); the mean where the autoencoder gives a distribution."""
     outputs = [vae.encode(part) for part in tensor.split(batch)]
     latents = [output.latent if isinstance(vae, AutoencoderDC) else output.latent_dist.mean for output in outputs]
-    return torch.cat(latents) * vae.config.scaling_factor
+    return torch.cat(latents).contiguous() * vae.config.scaling_factor
 
 
 def decode(vae, latents, batch=64):

@@ -17,7 +17,6 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from tcan import models  # noqa: F401  (makes torchvision's operators whole before diffusers is imported)
 from tcan.diffusion import TRAIN_STEPS, scheduler, target
 from tcan.errors import UserError
 from tcan.files import atomic_dir

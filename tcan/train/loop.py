@@ -66,8 +66,9 @@ class Checkpoint:
     def save(self, losses):
         tensors = {"losses": torch.tensor(losses, dtype=torch.float64)}
         for key, value in self.trained.items():
-            state = self.optimizer.state[value]
-            tensors |= {f"weight/{key}": value.detach(), f"mean/{key}": state["exp_avg"], f"square/{key}": state["exp_avg_sq"]}
+            tensors[f"weight/{key}"] = value.detach()
+            if state := self.optimizer.state.get(value):  # none for a parameter that no gradient reaches
+                tensors |= {f"mean/{key}": state["exp_avg"], f"square/{key}": state["exp_avg_sq"]}
         tensors |= {f"average/{key}": value for key, value in self.average.items()}
         with atomic_file(self.path) as temporary:
             save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata={"config": self.digest})
@@ -81,11 +82,12 @@ class Checkpoint:
                 if file.metadata().get("config") != self.digest:
                     raise UserError(f"{self.path}: expected a checkpoint of this configuration, got one of another; "
                                     f"delete {self.path.parent} to start anew")
-                losses = file.get_tensor("losses").tolist()
+                losses, names = file.get_tensor("losses").tolist(), set(file.keys())
                 for key, value in self.trained.items():
                     value.copy_(file.get_tensor(f"weight/{key}"))
-                    self.optimizer.state[value] = {"step": torch.tensor(float(len(losses))), "exp_avg": file.get_tensor(f"mean/{key}"),
-                                                   "exp_avg_sq": file.get_tensor(f"square/{key}")}
+                    if f"mean/{key}" in names:
+                        self.optimizer.state[value] = {"step": torch.tensor(float(len(losses))), "exp_avg": file.get_tensor(f"mean/{key}"),
+                                                       "exp_avg_sq": file.get_tensor(f"square/{key}")}
                 for key, value in self.average.items():
                     value.copy_(file.get_tensor(f"average/{key}"))
         except SafetensorError as error:

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from tcan import models  # noqa: F401  (makes torchvision's operators whole before diffusers is imported)
 from tcan.diffusion import TRAIN_STEPS, scheduler, target
 from tcan.errors import UserError
 from tcan.files import atomic_dir

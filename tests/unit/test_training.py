@@ -83,6 +83,8 @@ def toy_training(folder, steps=6, kill_at=None, **options):
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 4))
     network[1].requires_grad_(False)
+    network.unused = torch.nn.Parameter(torch.ones(3))  # as the appearance UNet's last layers: no gradient reaches it
+    network.forward = lambda values: network[1](network[0](values))
 
     def loss(step, generator):
         if step == kill_at:
