@@ -188,7 +188,8 @@ def _motion(args, config):
     losses = loop.train({"video": video}, loss, name=args.part, config=config.resolved(*SECTIONS), seed=seed,
                         steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=True)
     with atomic_dir(args.out) as folder:
-        as_float16(video).save_motion_modules(str(folder))
+        adapter.load_state_dict({key: value for key, value in video.state_dict().items() if "motion_modules" in key})
+        as_float16(adapter).save_pretrained(folder)
         loop.write_curve(folder, losses)
         write_run(folder, command=f"foundation {args.part}", config=config.resolved(*SECTIONS), seed=seed,
                   inputs=[args.vae, args.denoiser], extra=loop.figures(losses, started))
