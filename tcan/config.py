@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from dataclasses import dataclass, field
@@ -14,6 +15,17 @@ from tcan.errors import UserError
 SETS = ("video", "puppets")
 ESTIMATORS = ("openpose", "blazepose", "exact+errors")
 SPLITS = ("train", "test", "bizarre")
+
+
+class Yaml12(yaml.SafeLoader):
+    """Booleans and numbers of YAML 1.2, which `dvc exp run -S` writes: `no` is a word, and 1e-4 a number."""
+
+
+Yaml12.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false)$", re.IGNORECASE), "tTfF")
+Yaml12.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$"), "-+.0123456789")
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -262,7 +274,7 @@ def load(path="params.yaml", scale=None):
     """Read, resolve and check params.yaml for a scale (default: its own `scale`). Raises UserError naming key, value and what would do."""
     path = Path(path)
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.load(path.read_text(), Loader=Yaml12)
     except FileNotFoundError as error:
         raise UserError(f"{path}: expected the parameter file, found none; run from the project's root or pass --params") from error
     except yaml.YAMLError as error:

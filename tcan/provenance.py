@@ -11,7 +11,7 @@ PACKAGES = ("torch", "diffusers", "peft", "transformers", "controlnet-aux", "dec
 
 
 def write_run(folder, *, command, config, seed, inputs=(), device="cpu", extra=None):
-    """Write `folder/run.json`.
+    """Write `folder/run.json`, the last file of a folder: it holds the fingerprint of all the others, so that it changes whenever they do.
 
     command: the subcommand's name and subject; config: the part of the resolved configuration that the artefact depends on (JSON-able);
     inputs: files or folders whose sha256 is recorded; extra: figures of the run (losses, counts).
@@ -24,6 +24,7 @@ def write_run(folder, *, command, config, seed, inputs=(), device="cpu", extra=N
         "command": command, "config": config, "config_sha256": digest, "seed": seed, "device": str(device),
         "code": _git(), "python": platform.python_version(), "packages": _versions(),
         "inputs": {Path(path).as_posix(): sha256_of_folder(path) if Path(path).is_dir() else sha256_of(path) for path in inputs},
+        "sha256": sha256_of_folder(folder),
         **({"figures": extra} if extra else {}),
     })
 

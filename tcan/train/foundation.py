@@ -10,13 +10,13 @@ Stand-ins in diffusers' own classes and folders, so that every rule after them i
 """
 
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
+from tcan.commands.foundation import PARTS
 from tcan.diffusion import TRAIN_STEPS, scheduler, target
 from tcan.errors import UserError
 from tcan.files import atomic_dir
@@ -26,20 +26,9 @@ from tcan.models.foundation import Foundation, as_float16
 from tcan.provenance import write_run
 from tcan.train import loop
 
-PARTS = {"pool": (), "autoencoder": ("pool",), "denoiser": ("pool", "vae"), "mm1": ("vae", "denoiser"), "mm2": ("vae", "denoiser")}  # and what each needs
 MOTION = {"mm1": {"motion_max_seq_length": 24, "use_motion_mid_block": False}, "mm2": {"motion_max_seq_length": 32, "use_motion_mid_block": True}}
 LATENT_NOISE = 0.05  # in units of the latents' own deviation: neighbours in latent space look alike
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance")
-
-
-def add_arguments(parser):
-    parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--raw", type=Path, default=Path("data/raw"), help="fetched sources (motion capture)")
-    parser.add_argument("--pool", type=Path, help="the rendered pairs (for autoencoder and denoiser)")
-    parser.add_argument("--vae", type=Path, help="the autoencoder's folder (for denoiser, mm1 and mm2)")
-    parser.add_argument("--denoiser", type=Path, help="the denoiser's folder (for mm1 and mm2)")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--run", type=Path, help="folder of the resumable checkpoint (for all but pool)")
 
 
 def run(args, config):

@@ -31,12 +31,6 @@ class TrainClips:
         return self.poses[index].permute(0, 3, 1, 2).float() / 255
 
 
-def add_arguments(parser):
-    parser.add_argument("--data", type=Path, required=True, help="data/<scale>")
-    parser.add_argument("--foundation", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-
-
 def run(args, config):
     from tcan.models.autoencoder import encode, to_tensor
     from tcan.models.foundation import Foundation
@@ -54,7 +48,7 @@ def run(args, config):
         poses.append(torch.from_numpy(draw(points, config.pose.canvas, frames.shape[1:3])))
         progress.update(number + 1)
     with atomic_dir(args.out) as folder:
-        save_file({"latents": torch.cat(latents), "poses": torch.cat(poses), "lengths": torch.tensor([len(part) for part in latents])},
+        save_file({"latents": torch.cat(latents).contiguous(), "poses": torch.cat(poses), "lengths": torch.tensor([len(part) for part in latents])},
                   folder / "latents.safetensors")
         table[["id", "frames"]].to_csv(folder / "clips.csv", index=False, lineterminator="\n")
         write_run(folder, command="latents", config=config.resolved("data", "pose"), seed=config.seed, inputs=[args.foundation / "vae"])

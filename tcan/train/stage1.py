@@ -1,7 +1,6 @@
 """Stage 1 (section 3.1): the appearance UNet and APPA learn from two frames of one video. The denoising UNet and the ControlNet are frozen."""
 
 import time
-from pathlib import Path
 
 import torch
 from torch.nn import functional
@@ -17,14 +16,6 @@ from tcan.train import loop
 from tcan.train.latents import TrainClips
 
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1")
-
-
-def add_arguments(parser):
-    parser.add_argument("name", help="a stage-1 training, as derived from the models' switches: plain, appa, plain_unfrozen, appa_unfrozen")
-    parser.add_argument("--latents", type=Path, required=True, help="the encoded train split")
-    parser.add_argument("--foundation", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True, help="folder of the resumable checkpoint")
 
 
 class Stage1:

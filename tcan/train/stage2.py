@@ -21,15 +21,6 @@ from tcan.train.latents import TrainClips
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1", "stage2")
 
 
-def add_arguments(parser):
-    parser.add_argument("name", help="a model of params.yaml")
-    parser.add_argument("--latents", type=Path, required=True, help="the encoded train split")
-    parser.add_argument("--foundation", type=Path, required=True)
-    parser.add_argument("--stage1", type=Path, required=True, help="folder of the stage-1 training that the model stands on")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True, help="folder of the resumable checkpoint")
-
-
 class Stage2:
     """The networks of stage 2, with exactly the paper's parts set to train."""
 

@@ -1,0 +1,1 @@
+"""Arguments of the commands whose modules import torch; `--help` answers without it."""
