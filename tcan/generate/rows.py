@@ -82,8 +82,11 @@ def _baseline(name):
 def _pipeline(folder, options, seed):
     import torch
 
+    from diffusers.utils import logging
+
     from tcan import TCANPipeline
 
+    logging.disable_progress_bar()
     pipeline = TCANPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
 
