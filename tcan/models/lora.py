@@ -27,9 +27,10 @@ def targets(unet, appearance):
 
 def save(unet, folder):
     """Write the adapter as diffusers does. peft shortens its target names to suffixes that are unique in *this* UNet; whole names are kept
-    instead, since in a UNet with motion modules a suffix would also name temporal attentions."""
+    instead, since in a UNet with motion modules a suffix would also name temporal attentions. Sorted, since a set's order, and with it the
+    file's bytes, would change from process to process."""
     marker = f".lora_A.{NAME}"
-    unet.peft_config[NAME].target_modules = {name.removesuffix(marker) for name, _ in unet.named_modules() if name.endswith(marker)}
+    unet.peft_config[NAME].target_modules = sorted(name.removesuffix(marker) for name, _ in unet.named_modules() if name.endswith(marker))
     unet.save_lora_adapter(folder, adapter_name=NAME)
 
 

@@ -1,7 +1,10 @@
 """The networks do what the paper says of them, at toy size with the real classes."""
 
+import json
+
 import pytest
 import torch
+from safetensors import safe_open
 
 from tcan import models  # noqa: F401
 from diffusers import UNetMotionModel
@@ -80,6 +83,9 @@ def test_lora_is_on_the_reference_attentions_alone_and_survives_a_folder(foundat
     adapted = {name.rsplit(".lora_A", 1)[0] for name, _ in unet.named_parameters() if "lora_A" in name}
     assert adapted and all(".attn1.to_" in name and name.startswith(("mid_block", "up_blocks")) for name in adapted)
     lora.save(unet, tmp_path)
+    with safe_open(tmp_path / lora.FILE, "pt") as file:
+        names = json.loads(file.metadata()["lora_adapter_metadata"])["target_modules"]
+    assert names == sorted(adapted), "in an order that is the same in every process"
     motion = UNetMotionModel.from_unet2d(foundation.unet(), foundation.motion("mm1")).eval()
     lora.load(motion, tmp_path)
     assert {name.rsplit(".lora_A", 1)[0] for name, _ in motion.named_parameters() if "lora_A" in name} == adapted, "no temporal attention is adapted"
