@@ -1,7 +1,7 @@
 """Pictures to latents and back, for either autoencoder: Stable Diffusion's AutoencoderKL, or AutoencoderDC, which the lite scale trains.
 
-AutoencoderDC carries pictures past its convolutions by shuffling pixels (its authors' residual autoencoding), so a small one learns in minutes
-what an AutoencoderKL, whose normalisations take the colours away first, learns in hours.
+AutoencoderDC carries pictures past its convolutions by shuffling pixels (its authors' residual autoencoding). It learnt colours much sooner than
+the small AutoencoderKL and AutoencoderTiny that were tried; why these stalled was not established (bench/results/lite-foundation.md).
 """
 
 import numpy as np

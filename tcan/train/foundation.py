@@ -217,5 +217,5 @@ def _encoded(vae, frames, batch=1024):
 
 
 def _groups(channels):
-    """Groups for the normalisations: 8 at most, and a divisor of every width. More groups in so narrow a network take the colours away."""
+    """Groups for the normalisations: 8 at most, and a divisor of every width."""
     return int(np.gcd.reduce([8, *channels]))

