@@ -43,12 +43,7 @@ def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     command = next((word for word in arguments if word in COMMANDS), None)
     args = parser(command).parse_args(arguments)
-    if args.log:
-        args.log.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        if args.log:
-            log = stack.enter_context(open(args.log, "w", buffering=1))
-            stack.enter_context(contextlib.redirect_stderr(log))
+    with _stderr_to(args.log) if args.log else contextlib.nullcontext():
         try:
             importlib.import_module(COMMANDS[args.command][0]).run(args, configuration.load(args.params, args.scale))
             return 0
@@ -57,15 +52,35 @@ def main(arguments=None):
         except UserError as error:
             return _fail(args, str(error), 2)
         except OSError as error:
-            return _fail(args, f"{error.filename or args.command}: expected to read or write, got {error.strerror or error}; "
-                               "check the disk's space and permissions and run the same command again", 2)
-        except Exception as error:  # a bug: named in a line, told in full in the log
+            return _fail(args, _refused(error.filename or args.command, error.strerror or error), 2)
+        except Exception as error:
+            if "(os error " in str(error):  # safetensors' way of saying what the disk refused; its class is no OSError
+                return _fail(args, _refused(args.command, error), 2)
+            # a bug: named in a line, told in full in the log
             return _fail(args, f"{args.command} failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}", 1)
+
+
+@contextlib.contextmanager
+def _stderr_to(path):
+    """Within the block, what goes to stderr goes to this file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    log = open(path, "w", buffering=1)
+    try:
+        with contextlib.redirect_stderr(log):
+            yield
+    finally:
+        with contextlib.suppress(OSError):  # a full disk doesn't take the log's last line either; the error was told on the screen
+            log.close()
+
+
+def _refused(what, why):
+    return f"{what}: expected to read or write, got {why}; check the disk's space and permissions and run the same command again"
 
 
 def _fail(args, message, code):
     if args.log or os.environ.get("TCAN_TRACEBACK"):
-        traceback.print_exc()
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
     where = f" (traceback: {args.log})" if args.log else ""
     print(f"error: {message}{where}", file=sys.__stderr__)
     return code

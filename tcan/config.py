@@ -93,7 +93,8 @@ class Pose:
 
 @dataclass(frozen=True)
 class Autoencoder:
-    channels: list[int]
+    patch: int = field(metadata={"min": 1})  # a latent stands for patch x patch pixels
+    channels: int = field(metadata={"min": 1})
     layers: int = field(metadata={"min": 1})
     steps: int = field(metadata={"min": 1})
     batch: int = field(metadata={"min": 1})

@@ -1,18 +1,15 @@
-"""Pictures to latents and back, for either autoencoder: Stable Diffusion's AutoencoderKL, or AutoencoderDC, which the lite scale trains.
-
-AutoencoderDC carries pictures past its convolutions by shuffling pixels (its authors' residual autoencoding). It learnt colours much sooner than
-the small AutoencoderKL and AutoencoderTiny that were tried; why these stalled was not established (bench/results/lite-foundation.md).
-"""
+"""Pictures to latents and back, for either autoencoder: Stable Diffusion's AutoencoderKL, or the PatchAutoencoder that the lite scale trains."""
 
 import numpy as np
 import torch
-from diffusers import AutoencoderDC
+
+from tcan.models.patch_autoencoder import PatchAutoencoder
 
 
 def factor(vae):
     """How many pixels of a picture's side fall to one of its latents'."""
-    if isinstance(vae, AutoencoderDC):
-        return vae.spatial_compression_ratio
+    if isinstance(vae, PatchAutoencoder):
+        return vae.config.patch_size
     return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
@@ -29,7 +26,7 @@ def to_pictures(tensor):
 def encode(vae, tensor, batch=64):
     """(n, 3, h, w) in -1..1 -> scaled latents (n, c, h', w'); the mean where the autoencoder gives a distribution."""
     outputs = [vae.encode(part) for part in tensor.split(batch)]
-    latents = [output.latent if isinstance(vae, AutoencoderDC) else output.latent_dist.mean for output in outputs]
+    latents = [output.latent if isinstance(vae, PatchAutoencoder) else output.latent_dist.mean for output in outputs]
     return torch.cat(latents).contiguous() * vae.config.scaling_factor
 
 

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderDC, AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from tcan.errors import UserError
+from tcan.models.patch_autoencoder import PatchAutoencoder
 
 
 class Foundation:
@@ -17,9 +18,9 @@ class Foundation:
         self.folder = Path(folder)
 
     def vae(self):
-        """An AutoencoderKL or an AutoencoderDC, as its config.json says."""
+        """An AutoencoderKL or a PatchAutoencoder, as its config.json says."""
         kind = json.loads(self._existing("vae/config.json").read_text())["_class_name"]
-        return self._load({"AutoencoderKL": AutoencoderKL, "AutoencoderDC": AutoencoderDC}[kind], "vae")
+        return self._load({"AutoencoderKL": AutoencoderKL, "PatchAutoencoder": PatchAutoencoder}[kind], "vae")
 
     def unet(self):
         """The base UNet, for single pictures."""

@@ -3,7 +3,7 @@
 Stand-ins in diffusers' own classes and folders, so that every rule after them is the paper's rule. Trained on rendered people of all poses:
 
 - pool: rendered people in pairs, two pictures of one person in one scene, with their drawn poses.
-- autoencoder: L1 over a Laplacian pyramid and squared error, a little noise on the latents.
+- autoencoder: from principal components of patches on, L1 over a Laplacian pyramid and squared error, a little noise on the latents.
 - denoiser: base UNet and ControlNet together, the pose dropped for some items (so the UNet stands alone) and another picture of the same
   person offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures).
 - mm1, mm2: motion modules on clips, everything else frozen; mm1 as AnimateDiff v1 (24 positions), mm2 as v2 (32 positions, a mid-block module).
@@ -47,17 +47,15 @@ def _pool(args, config):
 
 
 def _autoencoder(args, config):
-    from diffusers import AutoencoderDC
+    from tcan.models.patch_autoencoder import PatchAutoencoder
 
     part, seed, started = config.foundation.autoencoder, config.seed, time.time()
     torch.manual_seed(seed)
-    layers, plain = (part.layers,) * len(part.channels), ((),) * len(part.channels)
-    vae = AutoencoderDC(latent_channels=config.foundation.latent_channels, encoder_block_types="ResBlock", decoder_block_types="ResBlock",
-                        encoder_block_out_channels=part.channels, decoder_block_out_channels=part.channels, encoder_layers_per_block=layers,
-                        decoder_layers_per_block=layers, encoder_qkv_multiscales=plain, decoder_qkv_multiscales=plain,
-                        downsample_block_type="Conv", upsample_block_type="interpolate")
+    vae = PatchAutoencoder(part.patch, config.foundation.latent_channels, part.channels, part.layers)
     frames = np.load(args.pool / "frames.npy")
     frames = frames.reshape(-1, *frames.shape[2:])
+    sample = to_tensor(frames[:: max(1, len(frames) // 512)])
+    vae.start_from(sample)
 
     def loss(step, generator):
         pictures = to_tensor(frames[torch.randint(len(frames), (part.batch,), generator=generator).numpy()])
@@ -67,7 +65,6 @@ def _autoencoder(args, config):
 
     losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved(*SECTIONS), seed=seed, steps=part.steps,
                         learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=0.99)
-    sample = to_tensor(frames[:: max(1, len(frames) // 512)])
     with torch.no_grad():
         latents = encode(vae, sample)
         error = float((decode(vae, latents).clamp(-1, 1) - sample).abs().mean() * 127.5)

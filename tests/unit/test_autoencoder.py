@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from tcan import models  # noqa: F401
-from diffusers import AutoencoderDC, AutoencoderKL
+from diffusers import AutoencoderKL
 
 from tcan.models.autoencoder import decode, encode, factor, to_pictures, to_tensor
+from tcan.models.patch_autoencoder import PatchAutoencoder
 
 
 def small(kind):
@@ -15,14 +16,13 @@ def small(kind):
     if kind is AutoencoderKL:
         return AutoencoderKL(down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3, block_out_channels=[8, 16, 16],
                              layers_per_block=1, latent_channels=4, norm_num_groups=8, mid_block_add_attention=False, scaling_factor=0.5).eval()
-    plain = ((),) * 3
-    return AutoencoderDC(latent_channels=4, encoder_block_types="ResBlock", decoder_block_types="ResBlock", encoder_block_out_channels=(8, 16, 16),
-                         decoder_block_out_channels=(8, 16, 16), encoder_layers_per_block=(1, 1, 1), decoder_layers_per_block=(1, 1, 1),
-                         encoder_qkv_multiscales=plain, decoder_qkv_multiscales=plain, downsample_block_type="Conv",
-                         upsample_block_type="interpolate", scaling_factor=0.5).eval()
+    vae = PatchAutoencoder(patch_size=4, latent_channels=4, channels=8, layers=1, scaling_factor=0.5).eval()
+    for parameter in vae.parameters():  # the residuals too, which start as nothing
+        torch.nn.init.normal_(parameter, std=0.1)
+    return vae
 
 
-@pytest.mark.parametrize("kind", [AutoencoderKL, AutoencoderDC])
+@pytest.mark.parametrize("kind", [AutoencoderKL, PatchAutoencoder])
 @torch.no_grad()
 def test_shapes_scale_and_batches(kind):
     vae, pictures = small(kind), torch.rand(5, 3, 32, 32) * 2 - 1
@@ -33,6 +33,35 @@ def test_shapes_scale_and_batches(kind):
     torch.testing.assert_close(decode(vae, latents, batch=2), decode(vae, latents), rtol=1e-4, atol=1e-5)
     vae.register_to_config(scaling_factor=1.0)
     torch.testing.assert_close(encode(vae, pictures), 2 * latents)
+
+
+@torch.no_grad()
+def test_starts_as_the_principal_components_of_patches():
+    """Plain numpy: the best linear code of centred patches, by singular values."""
+    pictures = torch.nn.functional.interpolate(torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0)), scale_factor=4, mode="bicubic")
+    vae = PatchAutoencoder(patch_size=4, latent_channels=5, channels=8, layers=1)
+    vae.start_from(pictures)
+    patches = (pictures - pictures.mean((0, 2, 3), keepdim=True)).numpy().reshape(6, 3, 8, 4, 8, 4).transpose(0, 2, 4, 1, 3, 5).reshape(-1, 48)
+    _, _, components = np.linalg.svd(patches, full_matrices=False)
+    expected = patches - patches @ components[:5].T @ components[:5]
+    assert float((vae(pictures).sample - pictures).square().mean()) == pytest.approx(np.square(expected).mean(), rel=1e-3)
+    deviations = vae.encode(pictures).latent.std((0, 2, 3))
+    assert (deviations[:-1] >= deviations[1:]).all(), "the strongest component first"
+
+
+@torch.no_grad()
+def test_as_many_latents_as_values_lose_nothing():
+    pictures = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    vae = PatchAutoencoder(patch_size=2, latent_channels=12, channels=8, layers=1)
+    vae.start_from(pictures)
+    torch.testing.assert_close(vae(pictures).sample, pictures, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_saved_and_loaded(tmp_path):
+    vae, pictures = small(PatchAutoencoder), torch.rand(2, 3, 16, 16)
+    vae.save_pretrained(tmp_path)
+    torch.testing.assert_close(PatchAutoencoder.from_pretrained(tmp_path)(pictures).sample, vae(pictures).sample)
 
 
 def test_pictures_there_and_back():

@@ -74,6 +74,7 @@ def world(tmp_path_factory, make_checkout, raw):
     (checkout / "data/raw").symlink_to(checkout.folder.parent / "raw")
     smoke_as_lite(checkout)
     checkout.snakemake("foundation")
+    shutil.rmtree(checkout / "weights/lite", ignore_errors=True)
     shutil.copytree(checkout / "models/lite/foundation", checkout / "weights/lite", ignore=shutil.ignore_patterns("pool"))
     set_param(checkout, "scales.lite.foundation.source", "shipped")
     checkout.commit()

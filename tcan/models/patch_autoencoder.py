@@ -1,0 +1,74 @@
+"""PatchAutoencoder: the autoencoder that the lite scale trains. It starts as the best linear code of patches and learns the rest."""
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.autoencoders.vae import DecoderOutput, EncoderOutput
+from torch import nn
+from torch.nn import functional
+
+
+class PatchAutoencoder(ModelMixin, ConfigMixin):
+    """Pictures (n, 3, h, w) in -1..1 to latents (n, latent_channels, h / patch_size, w / patch_size) and back.
+
+    Either way is a linear map of each patch plus a residual network at the latents' size, `layers` residual blocks of `channels` wide, whose last
+    convolution starts at zero. `start_from` sets the linear maps to the principal components of patches; training goes on from there.
+    Encode and decode return what diffusers' deterministic autoencoders return: `.latent`, `.sample`.
+    """
+
+    @register_to_config
+    def __init__(self, patch_size: int = 4, latent_channels: int = 12, channels: int = 64, layers: int = 3, scaling_factor: float = 1.0):
+        super().__init__()
+        values = 3 * patch_size ** 2
+        self.encode_patch = nn.Conv2d(3, latent_channels, patch_size, stride=patch_size)
+        self.encode_residual = _residual(values, channels, layers, latent_channels)
+        self.decode_patch = nn.ConvTranspose2d(latent_channels, 3, patch_size, stride=patch_size)
+        self.decode_residual = _residual(latent_channels, channels, layers, values)
+
+    @torch.no_grad()
+    def start_from(self, pictures):
+        """Set the linear maps to the principal components of the patches of `pictures` (n, 3, h, w).
+
+        Each component is divided by the square root of its deviation: halfway between keeping the pixels' scale, under which a denoiser would hardly
+        see the fine detail, and giving all components one scale, under which detail would count as much as light and dark.
+        """
+        size, count = self.config.patch_size, self.config.latent_channels
+        colour = pictures.mean((0, 2, 3))
+        patches = functional.unfold(pictures - colour[:, None, None], size, stride=size).transpose(1, 2).flatten(0, 1).double()
+        variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))
+        components = components[:, -count:].flip(1).T  # (count, 3 * size * size), the strongest first
+        components = components * components.sum(1, keepdim=True).sign()  # of either sign, one: the same on every machine
+        scale = variances[-count:].flip(0).clamp_min(1e-8).sqrt().sqrt()[:, None]
+        shape = (count, 3, size, size)
+        self.encode_patch.weight.copy_((components / scale).reshape(shape))
+        self.encode_patch.bias.copy_(-(self.encode_patch.weight.sum((2, 3)) @ colour))
+        self.decode_patch.weight.copy_((components * scale).reshape(shape))
+        self.decode_patch.bias.copy_(colour)
+
+    def encode(self, pictures):
+        return EncoderOutput(latent=self.encode_patch(pictures) + self.encode_residual(functional.pixel_unshuffle(pictures, self.config.patch_size)))
+
+    def decode(self, latents):
+        return DecoderOutput(sample=self.decode_patch(latents) + functional.pixel_shuffle(self.decode_residual(latents), self.config.patch_size))
+
+    def forward(self, pictures):
+        return self.decode(self.encode(pictures).latent)
+
+
+class Block(nn.Module):
+    """x + f(x), two convolutions; no normalisation, so that colours keep their values."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, hidden):
+        return hidden + self.second(functional.silu(self.first(functional.silu(hidden))))
+
+
+def _residual(inputs, channels, layers, outputs):
+    last = nn.Conv2d(channels, outputs, 3, padding=1)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Conv2d(inputs, channels, 3, padding=1), *(Block(channels) for _ in range(layers)), nn.SiLU(), last)
