@@ -147,7 +147,7 @@ class Diffusion:
     beta_schedule: str = field(metadata={"choices": ("linear", "scaled_linear", "squaredcos_cap_v2")})
     beta_start: float = field(metadata={"min": 0, "max": 1})
     beta_end: float = field(metadata={"min": 0, "max": 1})
-    prediction_type: str = field(metadata={"choices": ("epsilon", "v_prediction")})
+    prediction_type: str = field(metadata={"choices": ("epsilon", "v_prediction", "sample")})
     zero_terminal_snr: bool
 
 

@@ -1,8 +1,10 @@
 """The noise schedule and what is predicted: plain functions over a diffusers scheduler."""
 
 from diffusers import DDIMScheduler
+from torch.nn import functional
 
 TRAIN_STEPS = 1000
+LARGEST_WEIGHT = 10.0  # without it the steps with next to no noise, where nothing is to be learnt, would outweigh all others
 
 
 def scheduler(diffusion):
@@ -13,8 +15,15 @@ def scheduler(diffusion):
         steps_offset=1, timestep_spacing="trailing" if diffusion.zero_terminal_snr else "leading")
 
 
-def target(noise_scheduler, latents, noise, timesteps):
-    """What the denoising UNet is to predict: the noise, or v = sqrt(a) noise - sqrt(1 - a) latents."""
-    if noise_scheduler.config.prediction_type == "v_prediction":
-        return noise_scheduler.get_velocity(latents, noise, timesteps)
-    return noise
+def loss(noise_scheduler, predicted, latents, noise, timesteps):
+    """Mean squared error of what the denoising UNet predicts, for latents (b, ...) noised by `noise` at timesteps (b,).
+
+    epsilon: of the noise. v_prediction: of v = sqrt(a) noise - sqrt(1 - a) latents. sample: of the latents, weighted by 1 / (1 - a), under which it
+    is the error of v, but at most by LARGEST_WEIGHT.
+    """
+    predicted, kind = predicted.float(), noise_scheduler.config.prediction_type
+    if kind == "sample":
+        signal = noise_scheduler.alphas_cumprod.to(latents.device)[timesteps]
+        weight = (1 / (1 - signal)).clamp(max=LARGEST_WEIGHT).reshape(-1, *[1] * (latents.ndim - 1))
+        return (weight * (predicted - latents).square()).mean()
+    return functional.mse_loss(predicted, noise_scheduler.get_velocity(latents, noise, timesteps) if kind == "v_prediction" else noise)

@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
+from tcan import diffusion
 from tcan.commands.foundation import PARTS
-from tcan.diffusion import TRAIN_STEPS, scheduler, target
+from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.errors import UserError
 from tcan.files import atomic_dir
 from tcan.models.attention import ReferenceAttention
@@ -114,7 +115,7 @@ def _denoiser(args, config):
         with reference.read(keep_reference):
             predicted = unet(noisy, timesteps, prompt, down_block_additional_residuals=[keep_pose * value for value in down],
                              mid_block_additional_residual=keep_pose * mid).sample
-        return functional.mse_loss(predicted, target(noise_scheduler, clean, noise, timesteps))
+        return diffusion.loss(noise_scheduler, predicted, clean, noise, timesteps)
 
     losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved(*SECTIONS),
                         seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=part.ema)
@@ -169,7 +170,7 @@ def _motion(args, config):
             down, mid = controlnet(noisy.flatten(0, 1), timesteps.repeat_interleave(frames_in_clip), prompt, controlnet_cond=pose, return_dict=False)
         with reference.read():
             predicted = video(noisy.transpose(1, 2), timesteps, prompt, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
-        return functional.mse_loss(predicted.transpose(1, 2), target(noise_scheduler, clean, noise, timesteps))
+        return diffusion.loss(noise_scheduler, predicted.transpose(1, 2), clean, noise, timesteps)
 
     losses = loop.train({"video": video}, loss, name=args.part, config=config.resolved(*SECTIONS), seed=seed,
                         steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=True)

@@ -3,9 +3,9 @@
 import time
 
 import torch
-from torch.nn import functional
 
-from tcan.diffusion import TRAIN_STEPS, scheduler, target
+from tcan import diffusion
+from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.errors import UserError
 from tcan.files import atomic_dir
 from tcan.models import lora
@@ -61,7 +61,7 @@ class Stage1:
         noise = torch.randn(clean.shape, generator=generator)
         keep = torch.rand(batch, generator=generator) >= self.config.stage1.reference_dropout
         predicted = self.predict(source, self.scheduler.add_noise(clean, noise, timesteps), timesteps, pose, keep)
-        return functional.mse_loss(predicted.float(), target(self.scheduler, clean, noise, timesteps))
+        return diffusion.loss(self.scheduler, predicted, clean, noise, timesteps)
 
     def save(self, folder):
         as_float16(self.appearance).save_pretrained(folder / "appearance_unet")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 from diffusers import ControlNetModel, UNet2DConditionModel, UNetMotionModel
-from torch.nn import functional
 
-from tcan.diffusion import TRAIN_STEPS, scheduler, target
+from tcan import diffusion
+from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.errors import UserError
 from tcan.files import atomic_dir
 from tcan.models import lora
@@ -63,7 +63,7 @@ class Stage2:
         with self.reference.read():
             predicted = self.unet(noisy.transpose(1, 2), timesteps, prompt, down_block_additional_residuals=down,
                                   mid_block_additional_residual=mid).sample.transpose(1, 2)
-        return functional.mse_loss(predicted.float(), target(self.scheduler, clean, noise, timesteps))
+        return diffusion.loss(self.scheduler, predicted, clean, noise, timesteps)
 
     def save(self, folder):
         """Write a folder that TCANPipeline.from_pretrained reads."""
