@@ -2,7 +2,8 @@
 
 import importlib
 
-PUBLIC = {"TCANPipeline": "tcan.generate.pipeline", "TemporalControlNet": "tcan.models.controlnet"}
+PUBLIC = {"TCANPipeline": "tcan.generate.pipeline", "TemporalControlNet": "tcan.models.controlnet",
+          "PatchAutoencoder": "tcan.models.patch_autoencoder"}
 
 
 def __getattr__(name):
