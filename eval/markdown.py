@@ -145,6 +145,26 @@ def _here_columns(frame, ran, protocol, bases=None, suffix=""):
     return columns
 
 
+def by_set(systems, scored, sets, bases=(GREY, "SSIM", "LPIPS")):
+    """Means over the videos of each set of clips, apart: a mean over all hides on which kind of clip a system falls short.
+
+    sets: {set: its clips' names}. Of the first protocol, the metrics with a value for each video; empty where there is nothing to tell apart.
+    """
+    if not scored or len(sets) < 2:
+        return ""
+    protocol = next((name for name in next(iter(scored.values())) if name.startswith("disco")), next(iter(next(iter(scored.values())))))
+    columns = {"system": [f"*{escape(systems[row].title)}*" if systems[row].floor else escape(systems[row].title) for row in scored]}
+    for chosen, clips in sets.items():
+        for name in (name for base in bases for name in metric_names(scored, protocol) if name.partition("[")[0] == base):
+            values = [[metric.per_video[clip] for clip in clips if clip in metric.per_video]
+                      for metric in (scores[protocol].metrics[name] for scores in scored.values())]
+            if not any(values):
+                continue
+            means = [sum(each) / len(each) if each else float("nan") for each in values]
+            columns[f"{escape(chosen)}, n = {max(map(len, values))}<br>{escape(name)} {arrow(name)}"] = ranked(means, name)
+    return table(list(columns), zip(*columns.values(), strict=True)) + f"\n\nProtocol {escape(protocol)}, means over the videos of a set."
+
+
 def metric_names(ran, protocol):
     """The metrics of a protocol over all rows, in the order they were scored in."""
     return list(dict.fromkeys(name for scores in ran.values() for name in scores[protocol].metrics))

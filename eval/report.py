@@ -31,7 +31,7 @@ def run(args):
             frame.drop(columns="floor").convert_dtypes().to_csv(folder / f"table{number}.csv", index=False, lineterminator="\n")
             (folder / f"table{number}.md").write_text(markdown.page(number, frame, scored, args.scale))
         shown = draw(folder, systems, args.outputs, args.data)
-        (folder / "index.md").write_text(index(args.scale, scored, shown))
+        (folder / "index.md").write_text(index(args.scale, systems, scored, shown, _sets(args.data)))
 
 
 def draw(folder, systems, outputs, data):
@@ -75,7 +75,17 @@ def _some(clips, most):
     return [turn[place] for place in range(longest) for turn in turns if place < len(turn)][:most]
 
 
-def index(scale, scored, shown):
+def _sets(data):
+    """{set: names of its test clips}."""
+    from eval import strips
+
+    sets = {}
+    for clip in strips.find_clips(data, "test"):
+        sets.setdefault(clip.set, []).append(clip.id)
+    return sets
+
+
+def index(scale, systems, scored, shown, sets):
     """The page that links the tables and shows the pictures."""
     from eval import markdown
 
@@ -87,6 +97,8 @@ def index(scale, scored, shown):
                   "Each line is a clip at the frame whose pose is farthest from the source's."]
     if scored:
         parts.append(markdown.about(scale, next(iter(scored.values()))))
+    if apart := markdown.by_set(systems, scored, sets):
+        parts += ["## Each set of clips apart", apart]
     for heading, pictures in shown.items():
         if pictures:
             parts.append(f"## {heading}")

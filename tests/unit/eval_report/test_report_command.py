@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pandas as pd
+import pytest
 from PIL import Image
 
 
@@ -18,6 +19,16 @@ def test_a_report_has_tables_pictures_and_an_index(report):
     index = (out / "index.md").read_text()
     assert all(f"]({name})" in index for name in ("table1.md", "overview.png", "strips/real_walk.png", "strips/chibi_02__puppet_02.png"))
     assert max(Image.open(out / "overview.png").size) < 1100
+
+
+def test_sets_stand_apart(report):
+    """The made values rise from clip to clip, so the mean of the one real clip is not that of the two puppets."""
+    index = (report()[1] / "index.md").read_text()
+    apart = index[index.index("## Each set of clips apart"):].splitlines()
+    heading, line = apart[2], next(line for line in apart if "TCAN (w/ mm1)" in line)
+    assert "human, n = 1<br>L1-grey ↓" in heading and "puppets, n = 2<br>SSIM ↑" in heading and "LPIPS" not in heading, "made without values per video"
+    cells = [float(cell.strip(" *").removeprefix("<u>").removesuffix("</u>")) for cell in line.split("|")[2:-1]]
+    assert cells == [pytest.approx(value, abs=0.006) for value in (5.5 * 0.9 * 0.9, 0.74 * 1.1 * 0.9, 5.5 * 0.9 * 1.05, 0.74 * 1.1 * 1.05)]
 
 
 def test_equal_inputs_give_equal_bytes_and_old_strips_go(world, report):
