@@ -35,7 +35,7 @@ def run(args):
 
 
 def draw(folder, systems, outputs, data):
-    """Draw strips/*.png and overview.png below `folder`; return {heading: [(title, file), ...]}. The floor is left out: it is the source."""
+    """Draw strips/*.webp and overview.png below `folder`; return {heading: [(title, file), ...]}. The floor is left out: it is the source."""
     from eval import strips
 
     moving = {row: system for row, system in systems.items() if not system.floor and (outputs / row).is_dir()}
@@ -44,10 +44,10 @@ def draw(folder, systems, outputs, data):
     shown, pairs = {"Test clips": [], "Characters of other proportions": []}, _pairs(outputs, moving, characters, test)
     (folder / "strips").mkdir()
     for clip in test if titles else []:
-        strips.save(strips.strip_of_test_clip(clip, titles, outputs), folder / "strips" / f"{clip.id}.png")
-        shown["Test clips"].append((clip.id, f"strips/{clip.id}.png"))
+        strips.save(strips.strip_of_test_clip(clip, titles, outputs), folder / "strips" / f"{clip.id}.webp")
+        shown["Test clips"].append((clip.id, f"strips/{clip.id}.webp"))
     for character, driving in pairs:
-        name = f"strips/{strips.pair(character, driving)}.png"
+        name = f"strips/{strips.pair(character, driving)}.webp"
         strips.save(strips.strip_of_pair(character, driving, titles, outputs), folder / name)
         shown["Characters of other proportions"].append((f"{character.id}, driven by {driving.id}", name))
     if titles:

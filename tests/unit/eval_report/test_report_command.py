@@ -11,13 +11,13 @@ def test_a_report_has_tables_pictures_and_an_index(report):
     assert code == 0
     files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     assert files == {"index.md", "overview.png", *(f"table{n}.{kind}" for n in (1, 2, 3) for kind in ("md", "csv")),
-                     *(f"strips/{name}.png" for name in ("real_walk", "puppet_01", "puppet_02", "chibi_01__puppet_01", "chibi_02__puppet_02"))}
+                     *(f"strips/{name}.webp" for name in ("real_walk", "puppet_01", "puppet_02", "chibi_01__puppet_01", "chibi_02__puppet_02"))}
     table = pd.read_csv(out / "table2.csv").set_index("row")
     assert table.at["tcan_mm1", "disco-1/FID[efficientnet-lite0]"] == 29 * 0.9 and table.at["appa", "here"] == "not run"
     assert table.at["appa", "command"] == "snakemake --cores all results/lite/appa/metrics.json"
     assert "ControlNet \\| trained &lt;b&gt;" in (out / "table2.md").read_text()
     index = (out / "index.md").read_text()
-    assert all(f"]({name})" in index for name in ("table1.md", "overview.png", "strips/real_walk.png", "strips/chibi_02__puppet_02.png"))
+    assert all(f"]({name})" in index for name in ("table1.md", "overview.png", "strips/real_walk.webp", "strips/chibi_02__puppet_02.webp"))
     assert max(Image.open(out / "overview.png").size) < 1100
 
 
@@ -33,13 +33,13 @@ def test_sets_stand_apart(report):
 
 def test_equal_inputs_give_equal_bytes_and_old_strips_go(world, report):
     (world / "second" / "strips").mkdir(parents=True)
-    (world / "second" / "strips" / "gone.png").write_bytes(b"")
+    (world / "second" / "strips" / "gone.webp").write_bytes(b"")
     (world / "second" / "notes.txt").write_text("the user's")
     _, first = report(out="first")
     _, second = report(out="second")
     for path in first.rglob("*"):
         assert path.is_dir() or path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path
-    assert not (second / "strips" / "gone.png").exists() and (second / "notes.txt").exists()
+    assert not (second / "strips" / "gone.webp").exists() and (second / "notes.txt").exists()
 
 
 def test_without_results_the_papers_side_stands(world, report):
