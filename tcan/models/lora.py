@@ -1,5 +1,8 @@
 """APPA (equation 2): low-rank adaptation of the denoising UNet's attention projections, through peft."""
 
+import json
+from pathlib import Path
+
 from peft import LoraConfig
 from torch import nn
 
@@ -32,6 +35,18 @@ def save(unet, folder):
     marker = f".lora_A.{NAME}"
     unet.peft_config[NAME].target_modules = sorted(name.removesuffix(marker) for name, _ in unet.named_modules() if name.endswith(marker))
     unet.save_lora_adapter(folder, adapter_name=NAME)
+    _sort_metadata(Path(folder) / FILE)
+
+
+def _sort_metadata(path):
+    """Write a safetensors file's metadata in the order of their names: its writer leaves them in the order of a hash table, new in every process."""
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format wants the tensors aligned
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[end:])
 
 
 def load(unet, folder):

@@ -1,7 +1,7 @@
 """Pose-driven temperature map (section 3.3, equations 3 to 5). Inference only."""
 
-import cv2
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 
 def temperature_map(pictures, tau):
@@ -14,6 +14,6 @@ def temperature_map(pictures, tau):
     body = (pictures != 0).any(axis=(0, 3))  # equation 3: B, where any frame's pose is not black
     if not body.any():
         return np.ones(body.shape, np.float32)
-    distance = cv2.distanceTransform((~body).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = distance_transform_edt(~body)  # exact; OpenCV's differs in its last bits with where the array lies in memory
     half_diagonal = np.hypot(*body.shape) / 2  # equation 4: D, in units of half the image's diagonal
     return (tau * distance / half_diagonal + 1).astype(np.float32)

@@ -91,6 +91,17 @@ def test_temperature_map_equals_brute_force(height, width, tau, seed):
     np.testing.assert_allclose(temperature_map(pictures, tau), tau * distance + 1, rtol=1e-5)
 
 
+def test_temperature_map_is_the_same_wherever_the_pictures_lie_in_memory():
+    pictures = np.zeros((2, 48, 80, 3), np.uint8)
+    pictures[0, 10:30, 33:38] = pictures[1, 20:22, 5:60] = 200
+    first, room = temperature_map(pictures, 2.5), np.zeros(pictures.size + 64, np.uint8)
+    for offset in range(64):
+        moved = room[offset:offset + pictures.size].reshape(pictures.shape)
+        moved[:] = pictures
+        filler = np.zeros(1 + 97 * offset)  # moves what is allocated within, too
+        assert (temperature_map(moved, 2.5) == first).all(), filler.size
+
+
 def test_no_body_no_temperature():
     assert (temperature_map(np.zeros((2, 8, 9, 3), np.uint8), 3.0) == np.ones((8, 9))).all()
     drawn = np.zeros((1, 8, 8, 3), np.uint8)

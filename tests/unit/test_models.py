@@ -97,6 +97,16 @@ def test_lora_is_on_the_reference_attentions_alone_and_survives_a_folder(foundat
         torch.testing.assert_close(fresh(*arguments).sample, unet(*arguments).sample, rtol=1e-4, atol=1e-5)
 
 
+def test_the_same_lora_is_the_same_file(foundation, smoke, tmp_path):
+    unet = foundation.unet()
+    lora.add(unet, smoke.appearance)
+    files = set()
+    for number in range(12):  # the writer's order of the metadata is drawn anew for each file
+        lora.save(unet, tmp_path / str(number))
+        files.add((tmp_path / str(number) / lora.FILE).read_bytes())
+    assert len(files) == 1
+
+
 def test_reference_reaches_the_output_and_its_gradient_the_appearance_unet(foundation, inputs):
     appearance, unet, reference = foundation.unet(), foundation.unet(), ReferenceAttention()
     for network in (appearance, unet):

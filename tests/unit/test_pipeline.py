@@ -83,7 +83,8 @@ def test_saved_and_loaded_it_is_the_same(pipeline, clip, tmp_path):
     for name in ("vae", "unet", "appearance_unet", "controlnet"):
         theirs, ours = getattr(loaded, name).state_dict(), getattr(pipeline, name).state_dict()
         assert theirs.keys() == ours.keys() and all(torch.equal(theirs[key], ours[key]) for key in ours)
-    # equal weights elsewhere in memory: a kernel may then sum in another order, which a rounding to grey levels now and then shows
+    # float32 weights stay where the mapped file has them, at addresses of another alignment than the half-precision ones of the fixture, which were
+    # copied when they were cast: a kernel may then sum in another order, which a rounding to grey levels now and then shows
     assert np.abs(frames(loaded, clip).astype(int) - expected).max() <= 1
 
 
