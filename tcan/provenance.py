@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tcan.files import sha256_of, sha256_of_folder, write_json
 
+MADE = [f":(top,exclude){path}" for path in ("results", "reports", "dvc.lock")]  # tracked, and written anew by a run
 PACKAGES = ("torch", "diffusers", "peft", "transformers", "controlnet-aux", "decord", "numpy", "pandas", "opencv-python-headless")
 
 
@@ -40,10 +41,10 @@ def _versions():
 
 
 def _git():
-    """Revision and whether the tree differs from it; None outside a repository."""
+    """Revision, and whether anything but what rules make differs from it; None outside a repository."""
     def run(*arguments):
         return subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=Path(__file__).parent, check=True).stdout.strip()
     try:
-        return {"revision": run("rev-parse", "HEAD"), "dirty": bool(run("status", "--porcelain", "--untracked-files=no"))}
+        return {"revision": run("rev-parse", "HEAD"), "dirty": bool(run("status", "--porcelain", "--untracked-files=no", "--", ":/", *MADE))}
     except (OSError, subprocess.CalledProcessError):
         return None
