@@ -8,7 +8,7 @@ from pathlib import Path
 from tcan.files import sha256_of, sha256_of_folder, write_json
 
 MADE = [f":(top,exclude){path}" for path in ("results", "reports", "dvc.lock")]  # tracked, and written anew by a run
-PACKAGES = ("torch", "diffusers", "peft", "transformers", "controlnet-aux", "decord", "numpy", "pandas", "opencv-python-headless")
+PACKAGES = ("torch", "diffusers", "peft", "transformers", "controlnet-aux", "decord", "numpy", "scipy", "pandas", "opencv-python-headless")
 
 
 def write_run(folder, *, command, config, seed, inputs=(), device="cpu", extra=None):

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from tcan.pose.draw import mask
+
 
 def temperature_map(pictures, tau):
     """T = tau * D + 1 (equation 5).
@@ -11,7 +13,7 @@ def temperature_map(pictures, tau):
     tau: how hot the map gets far from the body; 0 gives ones, that is no temperature.
     Returns float32 (h, w), at least 1. Without a body anywhere there is no distance to it: T is 1.
     """
-    body = (pictures != 0).any(axis=(0, 3))  # equation 3: B, where any frame's pose is not black
+    body = mask(pictures)  # equation 3: B
     if not body.any():
         return np.ones(body.shape, np.float32)
     distance = distance_transform_edt(~body)  # exact; OpenCV's differs in its last bits with where the array lies in memory
