@@ -64,7 +64,8 @@ def main(arguments=None):
 def _stderr_to(path):
     """Within the block, what goes to stderr goes to this file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    log = open(path, "w", buffering=1)
+    rank = int(os.environ.get("RANK", 0))  # of several processes of `torchrun`, each has a file of its own
+    log = open(path.with_name(f"{path.name}.{rank}") if rank else path, "w", buffering=1)
     try:
         with contextlib.redirect_stderr(log):
             yield

@@ -162,27 +162,31 @@ class Appearance:
 
 
 @dataclass(frozen=True)
-class Stage1:
+class Training:
+    """What both stages' trainings have. A step takes `accumulate` batches, shared among the processes of `torchrun`."""
+
     steps: int = field(metadata={"min": 1})
     batch: int = field(metadata={"min": 1})
+    accumulate: int = field(metadata={"min": 1})
     learning_rate: float = field(metadata={"min": 0})
-    min_gap: int = field(metadata={"min": 0})
-    reference_dropout: float = field(metadata={"min": 0, "max": 1})
-    crop: list[float] = field(metadata={"min": 0, "max": 1})
     gradient_clip: float = field(metadata={"min": 0})
-    checkpoint_every: int = field(metadata={"min": 1})
+    ema: float = field(metadata={"min": 0, "max": 1})  # 0: none
     mixed_precision: str = field(metadata={"choices": ("no", "bf16")})
+    gradient_checkpointing: bool
+    checkpoint_every: int = field(metadata={"min": 1})
+    live_curves: bool
+    sample_every: int = field(metadata={"min": 0})  # 0: never
 
 
 @dataclass(frozen=True)
-class Stage2:
-    steps: int = field(metadata={"min": 1})
-    batch: int = field(metadata={"min": 1})
-    learning_rate: float = field(metadata={"min": 0})
+class Stage1(Training):
+    min_gap: int = field(metadata={"min": 0})
+    reference_dropout: float = field(metadata={"min": 0, "max": 1})
+
+
+@dataclass(frozen=True)
+class Stage2(Training):
     frames: int = field(metadata={"min": 1})
-    gradient_clip: float = field(metadata={"min": 0})
-    checkpoint_every: int = field(metadata={"min": 1})
-    mixed_precision: str = field(metadata={"choices": ("no", "bf16")})
 
 
 @dataclass(frozen=True)
@@ -194,6 +198,7 @@ class Generate:
     closed_loop: bool
     ptm: bool
     tau: float = field(metadata={"min": 0})
+    ptm_scope: str = field(metadata={"choices": ("window", "clip")})
     pairing: str = field(metadata={"choices": ("diagonal", "product")})
 
 

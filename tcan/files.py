@@ -63,3 +63,12 @@ def write_json(path, value):
     """Write `value` as JSON with sorted keys, so that equal values give equal bytes."""
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def keep_run(folder, description):
+    """Keep what an interrupted run of the same description (JSON-able) left in `folder`; drop what is there of another."""
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+    marker = Path(folder) / "run_of.json"
+    if Path(folder).exists() and (not marker.exists() or json.loads(marker.read_text()) != {"sha256": digest}):
+        shutil.rmtree(folder)
+    write_json(marker, {"sha256": digest})

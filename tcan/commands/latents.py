@@ -7,6 +7,7 @@ def add_arguments(parser):
     parser.add_argument("--data", type=Path, required=True, help="data/<scale>")
     parser.add_argument("--foundation", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True, help="folder of the clips done so far")
 
 
 def run(args, config):

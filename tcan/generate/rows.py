@@ -1,13 +1,11 @@
 """Generate a row of the tables: all clips of a split. What is done stays done when it is interrupted."""
 
-import hashlib
-import json
 import shutil
 from pathlib import Path
 
 from tcan.data import clips
 from tcan.errors import UserError
-from tcan.files import atomic_dir, sha256_of_folder, write_json
+from tcan.files import atomic_dir, keep_run, sha256_of_folder
 from tcan.pose import keypoints
 from tcan.progress import Progress
 from tcan.provenance import write_run
@@ -35,7 +33,7 @@ def run(args, config):
     pairs = test_pairs(args.data, config) if args.split == "test" else bizarre_pairs(args.data, config, options.pairing)
     inputs = [args.model] if args.model else []
     resolved = {**config.resolved("data", "pose"), "row": args.row, "baseline": row.baseline, "generate": vars(options)}
-    _same_run(args.run, {"config": resolved, "seed": config.seed, "model": sha256_of_folder(args.model) if args.model else None,
+    keep_run(args.run, {"config": resolved, "seed": config.seed, "model": sha256_of_folder(args.model) if args.model else None,
                          "pairs": [name for name, _, _ in pairs]})
     progress = Progress(f"{args.row} {args.split}", len(pairs))
     for number, (name, source, points) in enumerate(pairs):
@@ -93,15 +91,6 @@ def _pipeline(folder, options, seed):
     def animate(source, poses, clip):
         return pipeline(source, poses, num_inference_steps=options.steps, guidance_scale=options.guidance, window=options.window,
                         overlap=options.overlap, closed_loop=options.closed_loop, tau=options.tau if options.ptm else None,
-                        generator=generator(seed, "noise", clip)).frames
+                        ptm_scope=options.ptm_scope, generator=generator(seed, "noise", clip)).frames
 
     return animate
-
-
-def _same_run(folder, description):
-    """Keep the clips of an interrupted run of the same description; drop those of another."""
-    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-    marker = folder / "run_of.json"
-    if folder.exists() and (not marker.exists() or json.loads(marker.read_text()) != {"sha256": digest}):
-        shutil.rmtree(folder)
-    write_json(marker, {"sha256": digest})

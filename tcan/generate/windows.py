@@ -20,12 +20,12 @@ def windows(frames, length, overlap, closed_loop=False):
 
 
 def merge(predictions, frames):
-    """Mean over windows: predictions is a list of (indices, tensor (b, c, len(indices), h, w)); returns (b, c, frames, h, w)."""
-    first = predictions[0][1]
-    total = first.new_zeros(*first.shape[:2], frames, *first.shape[3:])
-    count = first.new_zeros(frames)
+    """Mean over windows: predictions yields (indices, tensor (b, c, len(indices), h, w)), one at a time; returns (b, c, frames, h, w)."""
+    total = count = None
     for indices, prediction in predictions:
-        index = torch.tensor(indices, device=first.device)
+        if total is None:
+            total, count = prediction.new_zeros(*prediction.shape[:2], frames, *prediction.shape[3:]), prediction.new_zeros(frames)
+        index = torch.tensor(indices, device=prediction.device)
         total.index_add_(2, index, prediction)
-        count.index_add_(0, index, torch.ones(len(indices), dtype=first.dtype, device=first.device))
+        count.index_add_(0, index, count.new_ones(len(indices)))
     return total / count[None, None, :, None, None]

@@ -54,6 +54,19 @@ class ReferenceAttention:
             yield self
         self.keep = None
 
+    def as_now(self):
+        """A context that brings the present mode back for its time: gradient checkpointing runs layers again when `write` and `read` are long left."""
+        return self._again(self.mode, self.features if self.mode == "read" else {}, self.keep)
+
+    @contextlib.contextmanager
+    def _again(self, mode, features, keep):
+        now = self.mode, self.features, self.keep
+        self.mode, self.features, self.keep = mode, features, keep
+        try:
+            yield
+        finally:
+            self.mode, self.features, self.keep = now
+
     @contextlib.contextmanager
     def _in(self, mode):
         self.mode = mode

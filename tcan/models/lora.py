@@ -3,9 +3,13 @@
 import json
 from pathlib import Path
 
+from diffusers.loaders import StableDiffusionLoraLoaderMixin
 from peft import LoraConfig
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils import get_peft_model_state_dict
 from torch import nn
 
+from tcan.errors import UserError
 from tcan.models.attention import is_reference_attention
 
 NAME = "appa"
@@ -29,12 +33,16 @@ def targets(unet, appearance):
 
 
 def save(unet, folder):
-    """Write the adapter as diffusers does. peft shortens its target names to suffixes that are unique in *this* UNet; whole names are kept
-    instead, since in a UNet with motion modules a suffix would also name temporal attentions. Sorted, since a set's order, and with it the
-    file's bytes, would change from process to process."""
+    """Write the adapter as diffusers' pipelines do, under the prefix `unet`.
+
+    peft shortens its target names to suffixes that are unique in *this* UNet; whole names are kept instead, since in a UNet with motion modules a
+    suffix would also name temporal attentions. Sorted, since a set's order, and with it the file's bytes, would change from process to process.
+    """
     marker = f".lora_A.{NAME}"
-    unet.peft_config[NAME].target_modules = sorted(name.removesuffix(marker) for name, _ in unet.named_modules() if name.endswith(marker))
-    unet.save_lora_adapter(folder, adapter_name=NAME)
+    names = sorted(name.removesuffix(marker) for name, _ in unet.named_modules() if name.endswith(marker))
+    StableDiffusionLoraLoaderMixin.save_lora_weights(
+        folder, unet_lora_layers=get_peft_model_state_dict(unet, adapter_name=NAME),
+        unet_lora_adapter_metadata=unet.peft_config[NAME].to_dict() | {"target_modules": names})
     _sort_metadata(Path(folder) / FILE)
 
 
@@ -51,7 +59,14 @@ def _sort_metadata(path):
 
 def load(unet, folder):
     """Add the adapter that `save` wrote."""
-    unet.load_lora_adapter(str(folder), prefix=None, weight_name=FILE, adapter_name=NAME)
+    unet.load_lora_adapter(str(folder), prefix="unet", weight_name=FILE, adapter_name=NAME)
+    if NAME not in getattr(unet, "peft_config", {}):  # diffusers only warns
+        raise UserError(f"{Path(folder) / FILE}: expected weights named unet.*, found none; train the model again")
+
+
+def is_fused(unet):
+    """Whether an adapter's weights stand within the UNet's own at the moment."""
+    return any(isinstance(module, BaseTunerLayer) and module.merged for module in unet.modules())
 
 
 def train_adapter(unet):

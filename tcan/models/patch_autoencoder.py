@@ -4,6 +4,7 @@ import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.autoencoders.vae import DecoderOutput, EncoderOutput
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
 from torch.nn import functional
 
@@ -33,11 +34,13 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
         see the fine detail, and giving all components one scale, under which detail would count as much as light and dark.
         """
         size, count = self.config.patch_size, self.config.latent_channels
+        values = 3 * size ** 2
         colour = pictures.mean((0, 2, 3))
         patches = functional.unfold(pictures - colour[:, None, None], size, stride=size).transpose(1, 2).flatten(0, 1).double()
         variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))
         components = components[:, -count:].flip(1).T  # (count, 3 * size * size), the strongest first
-        components = components * components.sum(1, keepdim=True).sign()  # of either sign, one: the same on every machine
+        irregular = torch.arange(1, values + 1, dtype=torch.double).sqrt().frac()  # no component is at right angles to it, as one is to all ones
+        components = components * torch.where(components @ irregular < 0, -1.0, 1.0)[:, None]  # of either sign, one: the same on every machine
         scale = variances[-count:].flip(0).clamp_min(1e-8).sqrt().sqrt()[:, None]
         shape = (count, 3, size, size)
         self.encode_patch.weight.copy_((components / scale).reshape(shape))
@@ -45,9 +48,11 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
         self.decode_patch.weight.copy_((components * scale).reshape(shape))
         self.decode_patch.bias.copy_(colour)
 
+    @apply_forward_hook  # model offload moves the weights when one of these is called
     def encode(self, pictures):
         return EncoderOutput(latent=self.encode_patch(pictures) + self.encode_residual(functional.pixel_unshuffle(pictures, self.config.patch_size)))
 
+    @apply_forward_hook
     def decode(self, latents):
         return DecoderOutput(sample=self.decode_patch(latents) + functional.pixel_shuffle(self.decode_residual(latents), self.config.patch_size))
 

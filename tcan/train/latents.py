@@ -1,54 +1,91 @@
-"""The train split, encoded once for both stages."""
+"""The train split, encoded once for both stages: a file a clip, of latents and key points. Poses are drawn when a training asks for them."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from tcan.data import clips
 from tcan.errors import UserError
-from tcan.files import atomic_dir
+from tcan.files import atomic_dir, atomic_file, keep_run, sha256_of, sha256_of_folder
 from tcan.pose import keypoints
+from tcan.pose.draw import draw
+from tcan.pose.keypoints import Keypoints
 from tcan.progress import Progress
 from tcan.provenance import write_run
 
 
 class TrainClips:
-    """The train split in memory: latents float32 (n, c, h', w'), drawn poses uint8 (n, h, w, 3), and where each clip's frames lie."""
+    """The encoded train split. A place is (clip, frame); only the frames asked for are read, so that a set larger than the memory serves as well."""
 
-    def __init__(self, folder):
-        file = Path(folder) / "latents.safetensors"
+    def __init__(self, folder, canvas):
+        """folder: what `tcan latents` wrote; canvas: as in tcan.pose.draw.draw."""
         try:
-            tensors = load_file(file)
+            table = pd.read_csv(Path(folder) / "clips.csv")
         except FileNotFoundError as error:
-            raise UserError(f"{file}: expected the encoded train split, found no file; run `tcan latents` first") from error
-        self.latents, self.poses, self.lengths = tensors["latents"], tensors["poses"], tensors["lengths"].tolist()
-        self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).tolist()
+            raise UserError(f"{folder}: expected the encoded train split, found none; run `tcan latents` first") from error
+        self.paths, self.lengths = [Path(folder) / f"{name}.safetensors" for name in table.id], table.frames.tolist()
+        self.canvas, self.opened = canvas, {}
 
-    def pose(self, index):
-        """Drawn poses of frames as float32 (n, 3, h, w) in 0..1."""
-        return self.poses[index].permute(0, 3, 1, 2).float() / 255
+    def latents(self, places):
+        """float32 (n, c, h', w')."""
+        return torch.stack([self._file(clip).get_slice("latents")[frame] for clip, frame in places])
+
+    def pictures(self, places):
+        """Drawn poses, uint8 (n, h, w, 3)."""
+        return np.concatenate([self._drawn(*place) for place in places])
+
+    def pose(self, places):
+        """Drawn poses as the ControlNet takes them, float32 (n, 3, h, w) in 0..1."""
+        return torch.from_numpy(self.pictures(places)).permute(0, 3, 1, 2).float() / 255
+
+    def _drawn(self, clip, frame):
+        file = self._file(clip)
+        xy, score = (file.get_slice(name)[frame:frame + 1].numpy() for name in ("xy", "score"))
+        size = tuple(file.get_tensor("size").tolist())
+        return draw(Keypoints(xy, score, size, ""), self.canvas, tuple(file.get_tensor("frame_size").tolist()))
+
+    def _file(self, clip):
+        if clip not in self.opened:
+            path = self.paths[clip]
+            try:
+                self.opened[clip] = safe_open(path, "pt")
+            except (FileNotFoundError, SafetensorError) as error:
+                raise UserError(f"{path}: expected an encoded clip, got {error}; delete {path.parent} and run `tcan latents` again") from error
+        return self.opened[clip]
 
 
 def run(args, config):
+    """Encode clip by clip. What is done stays done when it is interrupted."""
     from tcan.models.autoencoder import encode, to_tensor
     from tcan.models.foundation import Foundation
-    from tcan.pose.draw import draw
+    from tcan.train.processes import accelerator
 
-    vae = Foundation(args.foundation).vae()
+    device = accelerator().device
+    vae = Foundation(args.foundation).vae().to(device)
     table = clips.find(args.data, config.data.sets, "train")
-    latents, poses, progress = [], [], Progress("latents", len(table))
+    keep_run(args.run, {"vae": sha256_of_folder(args.foundation / "vae"), "clips": [table.id.tolist(), table.sha256.tolist()],
+                        "poses": [sha256_of(path) for path in table.poses]})
+    progress = Progress("latents", len(table))
     for number, clip in enumerate(table.itertuples()):
-        frames, points = clips.read_clip(clip.folder), keypoints.load(clip.poses)
-        if len(points) != len(frames):
-            raise UserError(f"{clip.poses}: expected key points of {len(frames)} frames, got {len(points)}; run `tcan poses` again")
-        with torch.no_grad():
-            latents.append(encode(vae, to_tensor(frames)))
-        poses.append(torch.from_numpy(draw(points, config.pose.canvas, frames.shape[1:3])))
+        path = args.run / f"{clip.id}.safetensors"
+        if not path.exists():
+            frames, points = clips.read_clip(clip.folder), keypoints.load(clip.poses)
+            if len(points) != len(frames):
+                raise UserError(f"{clip.poses}: expected key points of {len(frames)} frames, got {len(points)}; run `tcan poses` again")
+            with torch.no_grad():
+                encoded = torch.cat([encode(vae, to_tensor(frames[first:first + 64]).to(device)).cpu() for first in range(0, len(frames), 64)])
+            with atomic_file(path) as temporary:
+                save_file({"latents": encoded, "xy": torch.from_numpy(points.xy), "score": torch.from_numpy(points.score),
+                           "size": torch.tensor(points.size), "frame_size": torch.tensor(frames.shape[1:3])}, temporary)
         progress.update(number + 1)
     with atomic_dir(args.out) as folder:
-        save_file({"latents": torch.cat(latents).contiguous(), "poses": torch.cat(poses), "lengths": torch.tensor([len(part) for part in latents])},
-                  folder / "latents.safetensors")
+        for name in table.id:
+            shutil.copyfile(args.run / f"{name}.safetensors", folder / f"{name}.safetensors")
         table[["id", "frames"]].to_csv(folder / "clips.csv", index=False, lineterminator="\n")
-        write_run(folder, command="latents", config=config.resolved("data", "pose"), seed=config.seed, inputs=[args.foundation / "vae"])
+        write_run(folder, command="latents", config=config.resolved("data", "pose"), seed=config.seed, device=device, inputs=[args.foundation / "vae"])
+    shutil.rmtree(args.run)

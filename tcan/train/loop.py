@@ -14,42 +14,67 @@ from tcan.errors import UserError
 from tcan.files import atomic_file
 from tcan.progress import Progress
 from tcan.seeds import generator
+from tcan.train.curves import Curves
+from tcan.train.processes import accelerator, synchronise
 
 
-def train(modules, loss, *, name, config, seed, steps, learning_rate, run, checkpoint_every, gradient_clip=1.0, mixed_precision="no",
-          decay=False, ema=None):
+def train(modules, loss, *, name, config, seed, steps, learning_rate, run, checkpoint_every, gradient_clip=1.0, accumulate=1, decay=False,
+          ema=None, processes=None, live_curves=False, sample=None, sample_every=0):
     """Train the parameters of `modules` that require gradients; return the loss of each step.
 
-    modules: dict of name -> module. loss: (step, torch.Generator) -> scalar tensor. Each step's generator comes from (seed, name, step), so a
-    resumed run sees the same stream, and on a CPU ends in the same bytes. config: JSON-able; a checkpoint of another one is refused.
-    run: folder of the checkpoint. decay: warm up over 2 % of the steps, then follow a cosine to 2 % of the rate; else the rate is constant.
-    ema: decay of the running mean of the weights that is left in the modules at the end; None for the last weights.
+    modules: dict of name -> module, on the device already. loss: (step, torch.Generator) -> scalar tensor.
+    accumulate: how many calls of `loss` make up one step, in all processes together, so that a result doesn't depend on how many share the work.
+    Each call's generator comes from (seed, name, step * accumulate + its number): a resumed run sees the same stream, and on a CPU ends in the same bytes.
+    config: JSON-able; a checkpoint of another one is refused. run: folder of the checkpoint, of live curves and of samples.
+    decay: warm up over 2 % of the steps, then follow a cosine to 2 % of the rate; else the rate is constant.
+    ema: decay of the running mean of the weights that is left in the modules at the end; None or 0 for the last weights.
+    processes: the Accelerator (default: one of this process). live_curves: keep each step's loss, gradient norm and rate in run/live, by dvclive.
+    sample: step -> None, called every `sample_every` steps in the main process, under no_grad; 0 for never.
     """
+    processes = processes or accelerator()
     trained = {f"{label}.{key}": value for label, module in modules.items() for key, value in module.named_parameters() if value.requires_grad}
     if not trained:
         raise ValueError(f"{name}: nothing to train")
-    optimizer = torch.optim.AdamW(trained.values(), lr=learning_rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8)
+    if accumulate % processes.num_processes:
+        raise UserError(f"{name}: expected accumulate to be a multiple of the {processes.num_processes} processes, got {accumulate}; "
+                        "it counts the batches of a step in all processes together")
+    optimizer = torch.optim.AdamW(trained.values(), lr=learning_rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8,
+                                  fused=processes.device.type == "cuda")
     average = {key: value.detach().clone() for key, value in trained.items()} if ema else {}
     checkpoint = Checkpoint(Path(run) / "checkpoint.safetensors", {"name": name, "seed": seed, **config}, trained, optimizer, average)
     losses = checkpoint.load()
-    progress = Progress(name, steps, len(losses))
+    progress = Progress(name, steps, len(losses)) if processes.is_main_process else None
+    curves = Curves(Path(run) / "live", len(losses)) if live_curves and processes.is_main_process else None
     for step in range(len(losses), steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * (_cosine(step, steps) if decay else 1.0)
-        with torch.autocast("cpu" if _device(trained) == "cpu" else "cuda", torch.bfloat16, enabled=mixed_precision == "bf16"):
-            value = loss(step, generator(seed, name, step))
-        if not torch.isfinite(value):
-            raise UserError(f"{name}: expected a finite loss, got {value.item()} at step {step}; lower the learning rate in params.yaml")
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(trained.values(), gradient_clip)
+        total = torch.zeros((), device=processes.device)
+        for number in range(processes.process_index, accumulate, processes.num_processes):
+            with processes.autocast():
+                value = loss(step, generator(seed, name, step * accumulate + number)) / accumulate
+            processes.backward(value)
+            total += value.detach()
+        total = synchronise(processes, trained.values(), total)
+        if not torch.isfinite(total):
+            raise UserError(f"{name}: expected a finite loss, got {total.item()} at step {step}; lower the learning rate in params.yaml")
+        norm = torch.nn.utils.clip_grad_norm_(trained.values(), gradient_clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         for key, mean in average.items():
             mean.lerp_(trained[key].detach(), 1 - min(ema, (1 + step) / (10 + step)))
-        losses.append(value.item())
-        if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
-            checkpoint.save(losses)
-        progress.update(step + 1, f"loss {sum(losses[-50:]) / len(losses[-50:]):.4f}")
+        losses.append(total.item())
+        if processes.is_main_process:
+            if curves:
+                curves.log(step + 1, loss=losses[-1], gradient_norm=norm.item(), learning_rate=optimizer.param_groups[0]["lr"])
+            if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
+                checkpoint.save(losses)
+            if sample is not None and sample_every and (step + 1) % sample_every == 0:
+                with torch.no_grad(), processes.autocast():
+                    sample(step + 1)
+            progress.update(step + 1, f"loss {sum(losses[-50:]) / len(losses[-50:]):.4f}")
+    if curves:
+        curves.close()
+    processes.wait_for_everyone()
     with torch.no_grad():
         for key, mean in average.items():
             trained[key].copy_(mean)
@@ -95,6 +120,12 @@ class Checkpoint:
         return losses
 
 
+def options(section):
+    """The arguments of `train` that stand in a section (stage1, stage2) of params.yaml."""
+    names = ("steps", "learning_rate", "checkpoint_every", "gradient_clip", "accumulate", "ema", "live_curves", "sample_every")
+    return {name: getattr(section, name) for name in names}
+
+
 def write_curve(folder, losses):
     """Write curve.csv (step, loss), the mean over every twentieth of the run, for `dvc plots`."""
     span = max(1, len(losses) // 20)
@@ -121,4 +152,4 @@ def _cosine(step, steps):
 
 
 def _device(trained):
-    return next(iter(trained.values())).device.type
+    return str(next(iter(trained.values())).device)

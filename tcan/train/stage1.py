@@ -12,23 +12,26 @@ from tcan.models import lora
 from tcan.models.attention import ReferenceAttention
 from tcan.models.foundation import Foundation, as_float16
 from tcan.provenance import write_run
+from tcan.seeds import generator
 from tcan.train import loop
+from tcan.train.checkpointing import checkpoint_layers
 from tcan.train.latents import TrainClips
+from tcan.train.processes import accelerator
+from tcan.train.strips import SAMPLES, Strips
 
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1")
 
 
 class Stage1:
-    """The networks of stage 1, with exactly the paper's parts set to train."""
+    """The networks of stage 1 on one device, with exactly the paper's parts set to train."""
 
-    def __init__(self, model, config, foundation):
+    def __init__(self, model, config, foundation, device="cpu"):
         """model: tcan.config.Model (its switches appa and train_controlnet count here)."""
         torch.manual_seed(config.seed)  # the LoRA's gaussian A
-        self.config, self.model = config, model
+        self.config, self.model, self.device = config, model, device
         self.appearance = foundation.unet()
         self.unet = foundation.unet().requires_grad_(False)
         self.controlnet = foundation.controlnet().requires_grad_(model.train_controlnet)
-        self.prompt = foundation.prompt()
         self.scheduler = scheduler(config.diffusion)
         self.reference = ReferenceAttention()
         for network in (self.appearance, self.unet):
@@ -36,6 +39,11 @@ class Stage1:
         if model.appa:
             lora.add(self.unet, config.appearance)
             lora.train_adapter(self.unet)
+        self.prompt = foundation.prompt().to(device)
+        for network in self.modules.values():
+            network.to(device)
+            if config.stage1.gradient_checkpointing:
+                checkpoint_layers(network, self.reference)
 
     @property
     def modules(self):
@@ -57,9 +65,10 @@ class Stage1:
     def loss(self, source, clean, pose, generator):
         """Denoising loss of `clean` in the pose `pose`, given the source."""
         batch = len(clean)
-        timesteps = torch.randint(TRAIN_STEPS, (batch,), generator=generator)
-        noise = torch.randn(clean.shape, generator=generator)
-        keep = torch.rand(batch, generator=generator) >= self.config.stage1.reference_dropout
+        timesteps = torch.randint(TRAIN_STEPS, (batch,), generator=generator).to(self.device)
+        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        keep = (torch.rand(batch, generator=generator) >= self.config.stage1.reference_dropout).to(self.device)
+        source, clean, pose = (tensor.to(self.device) for tensor in (source, clean, pose))
         predicted = self.predict(source, self.scheduler.add_noise(clean, noise, timesteps), timesteps, pose, keep)
         return diffusion.loss(self.scheduler, predicted, clean, noise, timesteps)
 
@@ -75,34 +84,39 @@ def run(args, config):
     if args.name not in config.stage1_models:
         raise UserError(f"stage1: expected one of {', '.join(config.stage1_models)}, got {args.name!r}")
     model, options, started = config.stage1_models[args.name], config.stage1, time.time()
-    clips = TrainClips(args.latents)
-    stage = Stage1(model, config, Foundation(args.foundation))
+    clips, processes, foundation = TrainClips(args.latents, config.pose.canvas), accelerator(options.mixed_precision), Foundation(args.foundation)
+    stage = Stage1(model, config, foundation, processes.device)
 
     def loss(step, generator):
-        pairs = [draw_pair(clips, options.min_gap, generator) for _ in range(options.batch)]
-        source, driving = map(list, zip(*pairs, strict=True))
-        return stage.loss(clips.latents[source], clips.latents[driving], clips.pose(driving), generator)
+        source, driving = zip(*(draw_pair(clips.lengths, options.min_gap, generator) for _ in range(options.batch)), strict=True)
+        return stage.loss(clips.latents(source), clips.latents(driving), clips.pose(driving), generator)
 
+    def sample(step):
+        source, driving = zip(*(draw_pair(clips.lengths, options.min_gap, generator(config.seed, "sample", number)) for number in range(SAMPLES)), strict=True)
+        given, pose = clips.latents(source).to(stage.device), clips.pose(driving).to(stage.device)
+        strip.write(step, clips, source, driving, lambda noisy, timestep: stage.predict(given, noisy, timestep, pose))
+
+    strip = Strips(args.run / "samples", foundation, config, processes.device)
     resolved = {**config.resolved(*SECTIONS), "appa": model.appa, "train_controlnet": model.train_controlnet}
-    losses = loop.train(stage.modules, loss, name=f"stage1-{args.name}", config=resolved, seed=config.seed, steps=options.steps,
-                        learning_rate=options.learning_rate, run=args.run, checkpoint_every=options.checkpoint_every,
-                        gradient_clip=options.gradient_clip, mixed_precision=options.mixed_precision)
-    with atomic_dir(args.out) as folder:
-        stage.save(folder)
-        loop.write_curve(folder, losses)
-        write_run(folder, command=f"stage1 {args.name}", config=resolved, seed=config.seed, inputs=[args.latents, args.foundation],
-                  extra=loop.figures(losses, started))
+    losses = loop.train(stage.modules, loss, name=f"stage1-{args.name}", config=resolved, seed=config.seed, processes=processes, sample=sample,
+                        run=args.run, **loop.options(options))
+    if processes.is_main_process:
+        with atomic_dir(args.out) as folder:
+            stage.save(folder)
+            strip.keep(folder)
+            loop.write_curve(folder, losses)
+            write_run(folder, command=f"stage1 {args.name}", config=resolved, seed=config.seed, device=processes.device,
+                      inputs=[args.latents, args.foundation], extra=loop.figures(losses, started))
 
 
-def draw_pair(clips, min_gap, generator):
-    """(source, driving): two frames of one clip, at least `min_gap` apart, or as far apart as a short clip allows."""
+def draw_pair(lengths, min_gap, generator):
+    """(source, driving): places (clip, frame) in one of the clips of these lengths, at least `min_gap` apart, or as far as a short clip allows."""
     def integer(low, high):
         return int(torch.randint(low, high, (), generator=generator))
 
-    clip = integer(0, len(clips.lengths))
-    length, start = clips.lengths[clip], clips.starts[clip]
-    gap = min(min_gap, length - 1)
-    first = integer(0, length - gap)
-    second = first + integer(gap, length - first)
-    pair = (start + first, start + second)
+    clip = integer(0, len(lengths))
+    gap = min(min_gap, lengths[clip] - 1)
+    first = integer(0, lengths[clip] - gap)
+    second = first + integer(gap, lengths[clip] - first)
+    pair = ((clip, first), (clip, second))
     return pair if integer(0, 2) else pair[::-1]

@@ -15,18 +15,22 @@ from tcan.models.attention import ReferenceAttention
 from tcan.models.controlnet import TemporalControlNet, residuals
 from tcan.models.foundation import Foundation, as_float16
 from tcan.provenance import write_run
+from tcan.seeds import generator
 from tcan.train import loop
+from tcan.train.checkpointing import checkpoint_layers
 from tcan.train.latents import TrainClips
+from tcan.train.processes import accelerator
+from tcan.train.strips import Strips
 
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1", "stage2")
 
 
 class Stage2:
-    """The networks of stage 2, with exactly the paper's parts set to train."""
+    """The networks of stage 2 on one device, with exactly the paper's parts set to train."""
 
-    def __init__(self, model, config, foundation, stage1):
+    def __init__(self, model, config, foundation, stage1, device="cpu"):
         """model: tcan.config.Model; stage1: folder that `tcan stage1` wrote."""
-        stage1, self.config = Path(stage1), config
+        stage1, self.config, self.device = Path(stage1), config, device
         adapter = foundation.motion(model.motion_module)
         self.appearance = UNet2DConditionModel.from_pretrained(stage1 / "appearance_unet", dtype=torch.float32).requires_grad_(False)
         self.unet = UNetMotionModel.from_unet2d(foundation.unet(), adapter)
@@ -39,69 +43,83 @@ class Stage2:
         for network in (self.unet, self.controlnet):
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_("motion_modules" in name)
-        self.vae, self.prompt = foundation.vae(), foundation.prompt()
         self.scheduler = scheduler(config.diffusion)
         self.reference = ReferenceAttention()
         for network in (self.appearance, self.unet):
             self.reference.attach(network, config.appearance.blocks)
+        self.foundation, self.prompt = foundation, foundation.prompt().to(device)
+        for network in self.modules.values():
+            network.to(device)
+            if config.stage2.gradient_checkpointing:
+                checkpoint_layers(network, self.reference)
 
     @property
     def modules(self):
         """What may hold trained parameters, by name."""
         return {"appearance_unet": self.appearance, "unet": self.unet, "controlnet": self.controlnet}
 
-    def loss(self, source, clean, pose, generator):
-        """Denoising loss of clips: source (b, c, h, w); clean (b, f, c, h, w); pose (b, f, 3, H, W) in 0..1."""
-        batch, frames = clean.shape[:2]
-        timesteps = torch.randint(TRAIN_STEPS, (batch,), generator=generator)
-        noise = torch.randn(clean.shape, generator=generator)
-        noisy = self.scheduler.add_noise(clean, noise, timesteps)
+    def predict(self, source, noisy, timesteps, pose):
+        """The denoising UNet's output: source latents (b, c, h, w); noisy latents (b, f, c, h, w); timesteps (b,); pose (b, f, 3, H, W) in 0..1."""
+        batch, frames = noisy.shape[:2]
         prompt = self.prompt.expand(batch * frames, -1, -1)
         with torch.no_grad(), self.reference.write():
             self.appearance(source, 0, prompt[:batch])
         down, mid = residuals(self.controlnet, noisy.flatten(0, 1), timesteps.repeat_interleave(frames), prompt, pose.flatten(0, 1), frames)
         with self.reference.read():
-            predicted = self.unet(noisy.transpose(1, 2), timesteps, prompt, down_block_additional_residuals=down,
-                                  mid_block_additional_residual=mid).sample.transpose(1, 2)
+            return self.unet(noisy.transpose(1, 2), timesteps, prompt, down_block_additional_residuals=down,
+                             mid_block_additional_residual=mid).sample.transpose(1, 2)
+
+    def loss(self, source, clean, pose, generator):
+        """Denoising loss of clips: source (b, c, h, w); clean (b, f, c, h, w); pose (b, f, 3, H, W) in 0..1."""
+        timesteps = torch.randint(TRAIN_STEPS, (len(clean),), generator=generator).to(self.device)
+        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        source, clean, pose = (tensor.to(self.device) for tensor in (source, clean, pose))
+        predicted = self.predict(source, self.scheduler.add_noise(clean, noise, timesteps), timesteps, pose)
         return diffusion.loss(self.scheduler, predicted, clean, noise, timesteps)
 
     def save(self, folder):
         """Write a folder that TCANPipeline.from_pretrained reads."""
         from tcan.generate.pipeline import TCANPipeline
 
-        networks = dict(vae=self.vae, unet=self.unet, appearance_unet=self.appearance, controlnet=self.controlnet)
+        networks = dict(vae=self.foundation.vae(), unet=self.unet, appearance_unet=self.appearance, controlnet=self.controlnet)
         TCANPipeline(**{name: as_float16(network) for name, network in networks.items()}, scheduler=self.scheduler, prompt=self.prompt.half(),
-                     reference_blocks=self.config.appearance.blocks).save_pretrained(folder)
+                     reference_blocks=self.config.appearance.blocks, pose_canvas=self.config.pose.canvas).save_pretrained(folder)
 
 
 def run(args, config):
     model, options, started = config.model(args.name), config.stage2, time.time()
-    clips = TrainClips(args.latents)
+    clips, processes, foundation = TrainClips(args.latents, config.pose.canvas), accelerator(options.mixed_precision), Foundation(args.foundation)
     if short := [length for length in clips.lengths if length < options.frames]:
         raise UserError(f"{args.latents}: expected clips of at least stage2.frames ({options.frames}), got one of {min(short)}; "
                         "make clips longer or stage2.frames smaller")
-    stage = Stage2(model, config, Foundation(args.foundation), args.stage1)
+    stage = Stage2(model, config, foundation, args.stage1, processes.device)
 
     def loss(step, generator):
-        source, window = zip(*(draw_window(clips, options.frames, generator) for _ in range(options.batch)), strict=True)
-        index = torch.tensor(window)
-        pose = clips.pose(index.flatten()).unflatten(0, index.shape)
-        return stage.loss(clips.latents[list(source)], clips.latents[index], pose, generator)
+        source, windows = zip(*(draw_window(clips.lengths, options.frames, generator) for _ in range(options.batch)), strict=True)
+        clean, pose = (torch.stack([read(window) for window in windows]) for read in (clips.latents, clips.pose))
+        return stage.loss(clips.latents(source), clean, pose, generator)
 
+    def sample(step):
+        source, window = draw_window(clips.lengths, options.frames, generator(config.seed, "sample"))
+        given, pose = clips.latents([source]).to(stage.device), clips.pose(window)[None].to(stage.device)
+        strip.write(step, clips, [source] * len(window), window,
+                    lambda noisy, timestep: stage.predict(given, noisy[None], timestep[:1], pose)[0])
+
+    strip = Strips(args.run / "samples", foundation, config, processes.device)
     resolved = {**config.resolved(*SECTIONS), "model": {name: getattr(model, name) for name in model.__dataclass_fields__}}
-    losses = loop.train(stage.modules, loss, name=f"stage2-{args.name}", config=resolved, seed=config.seed, steps=options.steps,
-                        learning_rate=options.learning_rate, run=args.run, checkpoint_every=options.checkpoint_every,
-                        gradient_clip=options.gradient_clip, mixed_precision=options.mixed_precision)
-    with atomic_dir(args.out) as folder:
-        stage.save(folder)
-        loop.write_curve(folder, losses)
-        write_run(folder, command=f"stage2 {args.name}", config=resolved, seed=config.seed, inputs=[args.latents, args.foundation, args.stage1],
-                  extra=loop.figures(losses, started))
+    losses = loop.train(stage.modules, loss, name=f"stage2-{args.name}", config=resolved, seed=config.seed, processes=processes, sample=sample,
+                        run=args.run, **loop.options(options))
+    if processes.is_main_process:
+        with atomic_dir(args.out) as folder:
+            stage.save(folder)
+            strip.keep(folder)
+            loop.write_curve(folder, losses)
+            write_run(folder, command=f"stage2 {args.name}", config=resolved, seed=config.seed, device=processes.device,
+                      inputs=[args.latents, args.foundation, args.stage1], extra=loop.figures(losses, started))
 
 
-def draw_window(clips, frames, generator):
-    """(source, window): the first frame of a clip, as in the authors' code, and `frames` consecutive frames of it."""
-    clip = int(torch.randint(len(clips.lengths), (), generator=generator))
-    first = int(torch.randint(clips.lengths[clip] - frames + 1, (), generator=generator))
-    start = clips.starts[clip]
-    return start, list(range(start + first, start + first + frames))
+def draw_window(lengths, frames, generator):
+    """(source, window): the first place of a clip, as in the authors' code, and the places (clip, frame) of `frames` consecutive frames of it."""
+    clip = int(torch.randint(len(lengths), (), generator=generator))
+    first = int(torch.randint(lengths[clip] - frames + 1, (), generator=generator))
+    return (clip, 0), [(clip, frame) for frame in range(first, first + frames)]

@@ -46,3 +46,47 @@ def foundation(foundation_folder):
     from tcan.models.foundation import Foundation
 
     return Foundation(foundation_folder)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory, smoke, foundation_folder):
+    """A trained model as stage 2 writes it, with all that TCAN has (T-CtrlN, APPA that says something, mm2)."""
+    import torch
+
+    from tcan import models  # noqa: F401
+    from tcan.models.foundation import Foundation
+    from tcan.train.stage1 import Stage1
+    from tcan.train.stage2 import Stage2
+
+    root, foundation = tmp_path_factory.mktemp("model"), Foundation(foundation_folder)
+    model = smoke.models["appa_tctrln_mm2"]
+    stage1 = Stage1(model, smoke, foundation)
+    with torch.no_grad():
+        for name, parameter in stage1.unet.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    stage1.save(root / "stage1")
+    Stage2(model, smoke, foundation, root / "stage1").save(root / "model")
+    return root / "model"
+
+
+@pytest.fixture
+def pipeline(model_folder):
+    import torch
+
+    from tcan import TCANPipeline
+
+    pipeline = TCANPipeline.from_pretrained(model_folder, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def clip():
+    """A source and 20 drawn poses, of 32 x 32."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    poses = np.zeros((20, 32, 32, 3), np.uint8)
+    poses[:, 8:24, 12:20] = random.integers(1, 255, (20, 16, 8, 3))
+    return random.integers(0, 255, (32, 32, 3)).astype(np.uint8), poses

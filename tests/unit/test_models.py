@@ -1,10 +1,7 @@
 """The networks do what the paper says of them, at toy size with the real classes."""
 
-import json
-
 import pytest
 import torch
-from safetensors import safe_open
 
 from tcan import models  # noqa: F401
 from diffusers import UNetMotionModel
@@ -72,39 +69,6 @@ def test_no_lora_no_reference_no_temperature_is_the_plain_motion_unet(foundation
         torch.testing.assert_close(ours(sample, 3, inputs["prompt"]).sample, expected, rtol=1e-4, atol=1e-5)
         temperature.set(torch.ones(1, 8, 8), 3)  # tau = 0
         torch.testing.assert_close(ours(sample, 3, inputs["prompt"]).sample, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_lora_is_on_the_reference_attentions_alone_and_survives_a_folder(foundation, smoke, tmp_path, inputs):
-    unet = foundation.unet().eval()
-    lora.add(unet, smoke.appearance)
-    for name, parameter in unet.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.3)
-    adapted = {name.rsplit(".lora_A", 1)[0] for name, _ in unet.named_parameters() if "lora_A" in name}
-    assert adapted and all(".attn1.to_" in name and name.startswith(("mid_block", "up_blocks")) for name in adapted)
-    lora.save(unet, tmp_path)
-    with safe_open(tmp_path / lora.FILE, "pt") as file:
-        names = json.loads(file.metadata()["lora_adapter_metadata"])["target_modules"]
-    assert names == sorted(adapted), "in an order that is the same in every process"
-    motion = UNetMotionModel.from_unet2d(foundation.unet(), foundation.motion("mm1")).eval()
-    lora.load(motion, tmp_path)
-    assert {name.rsplit(".lora_A", 1)[0] for name, _ in motion.named_parameters() if "lora_A" in name} == adapted, "no temporal attention is adapted"
-    fresh = foundation.unet().eval()
-    lora.load(fresh, tmp_path)
-    with torch.no_grad():
-        arguments = (inputs["sample"], 3, inputs["prompt"])
-        assert (unet(*arguments).sample - foundation.unet().eval()(*arguments).sample).abs().max() > 1e-3
-        torch.testing.assert_close(fresh(*arguments).sample, unet(*arguments).sample, rtol=1e-4, atol=1e-5)
-
-
-def test_the_same_lora_is_the_same_file(foundation, smoke, tmp_path):
-    unet = foundation.unet()
-    lora.add(unet, smoke.appearance)
-    files = set()
-    for number in range(12):  # the writer's order of the metadata is drawn anew for each file
-        lora.save(unet, tmp_path / str(number))
-        files.add((tmp_path / str(number) / lora.FILE).read_bytes())
-    assert len(files) == 1
 
 
 def test_reference_reaches_the_output_and_its_gradient_the_appearance_unet(foundation, inputs):

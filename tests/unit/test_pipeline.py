@@ -10,44 +10,7 @@ from diffusers import EulerDiscreteScheduler
 from tcan import TCANPipeline
 from tcan.errors import UserError
 from tcan.models.patch_autoencoder import PatchAutoencoder
-from tcan.train.stage1 import Stage1
-from tcan.train.stage2 import Stage2
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, smoke, foundation_folder):
-    from tcan.models.foundation import Foundation
-
-    root, foundation = tmp_path_factory.mktemp("model"), Foundation(foundation_folder)
-    model = smoke.models["appa_tctrln_mm2"]
-    stage1 = Stage1(model, smoke, foundation)
-    with torch.no_grad():
-        for name, parameter in stage1.unet.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.1)
-    stage1.save(root / "stage1")
-    Stage2(model, smoke, foundation, root / "stage1").save(root / "model")
-    return root / "model"
-
-
-@pytest.fixture
-def pipeline(folder):
-    pipeline = TCANPipeline.from_pretrained(folder, dtype=torch.float32)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-@pytest.fixture
-def clip():
-    random = np.random.default_rng(0)
-    poses = np.zeros((20, 32, 32, 3), np.uint8)
-    poses[:, 8:24, 12:20] = random.integers(1, 255, (20, 16, 8, 3))
-    return random.integers(0, 255, (32, 32, 3)).astype(np.uint8), poses
-
-
-def frames(pipeline, clip, seed=0, **options):
-    options = {"num_inference_steps": 3, "guidance_scale": 2.0, **options}
-    return pipeline(*clip, generator=torch.Generator().manual_seed(seed), **options).frames
+from tests.unit.animations import frames
 
 
 def test_it_generates_and_repeats_itself(pipeline, clip):

@@ -5,10 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from tcan import models  # noqa: F401
 from tcan.errors import UserError
+from tcan.pose.draw import draw
+from tcan.pose.keypoints import Keypoints
 from tcan.train import loop
 from tcan.train.latents import TrainClips
 from tcan.train.stage1 import Stage1, draw_pair
@@ -129,30 +131,52 @@ def test_a_loss_that_explodes_is_named(tmp_path):
 
 @pytest.fixture
 def clips(tmp_path):
-    lengths = [5, 40]
-    save_file({"latents": torch.arange(45.0)[:, None, None, None].expand(45, 4, 8, 8).contiguous(), "poses": torch.zeros(45, 32, 32, 3, dtype=torch.uint8),
-               "lengths": torch.tensor(lengths)}, tmp_path / "latents.safetensors")
-    return TrainClips(tmp_path)
+    """Two encoded clips: latents that hold their own numbers, and a person who moves a pixel a frame."""
+    for name, length in {"a": 5, "b": 40}.items():
+        xy = np.random.default_rng(0).uniform(4, 28, (18, 2)) + np.arange(length)[:, None, None] / 10
+        save_file({"latents": torch.arange(float(length))[:, None, None, None].expand(length, 4, 8, 8).contiguous(),
+                   "xy": torch.from_numpy(xy.astype(np.float32)), "score": torch.ones(length, 18), "size": torch.tensor([32, 32]),
+                   "frame_size": torch.tensor([32, 32])}, tmp_path / f"{name}.safetensors")
+    (tmp_path / "clips.csv").write_text("id,frames\na,5\nb,40\n")
+    return TrainClips(tmp_path, canvas=64)
 
 
-def test_pairs_are_of_one_clip_and_far_enough_apart(clips):
-    pairs = [draw_pair(clips, 10, torch.Generator().manual_seed(seed)) for seed in range(300)]
-    for source, driving in pairs:
-        assert (source < 5) == (driving < 5)
-        assert abs(source - driving) >= (4 if source < 5 else 10)
+def test_clips_give_the_frames_asked_for(clips):
+    places = [(1, 39), (0, 3), (1, 0)]
+    assert clips.lengths == [5, 40]
+    assert clips.latents(places)[:, 0, 0, 0].tolist() == [39, 3, 0] and clips.latents(places).shape == (3, 4, 8, 8)
+    file = load_file(clips.paths[0])
+    whole = draw(Keypoints(file["xy"].numpy(), file["score"].numpy(), (32, 32), ""), 64, 32)
+    assert np.array_equal(clips.pictures([(0, frame) for frame in range(5)]), whole) and whole.any()
+    pose = clips.pose([(0, 2)])
+    assert pose.shape == (1, 3, 32, 32) and torch.equal((pose * 255).round().byte()[0].permute(1, 2, 0), torch.from_numpy(whole[2]))
+
+
+def test_pairs_are_of_one_clip_and_far_enough_apart():
+    pairs = [draw_pair([5, 40], 10, torch.Generator().manual_seed(seed)) for seed in range(300)]
+    for (clip, source), (other, driving) in pairs:
+        assert clip == other and max(source, driving) < (5, 40)[clip]
+        assert abs(source - driving) >= (4, 10)[clip]
     assert len({source for source, _ in pairs}) > 30 and any(source > driving for source, driving in pairs)
 
 
-def test_windows_start_at_the_clips_first_frame_as_source(clips):
+def test_windows_have_the_clips_first_frame_as_source():
     for seed in range(100):
-        source, window = draw_window(clips, 5, torch.Generator().manual_seed(seed))
-        assert source in (0, 5) and np.diff(window).tolist() == [1] * 4 and window[0] >= source
-        assert window[-1] < (5 if source == 0 else 45)
+        source, window = draw_window([5, 40], 5, torch.Generator().manual_seed(seed))
+        assert source[1] == 0 and {clip for clip, _ in window} == {source[0]}
+        frames = [frame for _, frame in window]
+        assert np.diff(frames).tolist() == [1] * 4 and frames[0] >= 0 and frames[-1] < (5, 40)[source[0]]
 
 
 def test_no_latents(tmp_path):
     with pytest.raises(UserError, match="tcan latents"):
-        TrainClips(tmp_path)
+        TrainClips(tmp_path, canvas=64)
+
+
+def test_a_broken_clip_is_named(clips):
+    clips.paths[0].write_bytes(b"half a file")
+    with pytest.raises(UserError, match="run `tcan latents` again"):
+        clips.latents([(0, 0)])
 
 
 def test_stage_1_learns(smoke, foundation):

@@ -14,7 +14,7 @@ COMMANDS = {
     "frames": "frames --set human --raw data/raw --out made",
     "puppets": "puppets --set puppets --raw data/raw --out made --exact made-exact",
     "poses": "poses --set puppets --frames data/lite/frames/puppets --exact data/lite/exact/puppets --raw data/raw --out made",
-    "latents": "latents --data data/lite --foundation weights/lite --out made",
+    "latents": "latents --data data/lite --foundation weights/lite --run runs/full --out made",
     "stage1": "stage1 appa --latents models/lite/latents --foundation weights/lite --run runs/full --out made",
     "stage2": "stage2 appa_tctrln_mm2 --latents models/lite/latents --foundation weights/lite --stage1 models/lite/stage1/appa --run runs/full --out made",
     "generate": "generate tcan_mm2 --split test --data data/lite --model models/lite/appa_tctrln_mm2 --run runs/full --out made",

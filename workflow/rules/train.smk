@@ -1,5 +1,10 @@
 # models/<scale>/{latents,stage1/<name>,<model>}. Checkpoints lie in runs/<scale>, which no rule declares: Snakemake deletes a job's outputs
 # before it runs, and a killed training must find its checkpoint. They go when the training is whole, so that an edit trains anew.
+# `--config processes=N` shares a stage's work among N processes (GPUs); N doesn't change what is trained. (torchrun, not `accelerate launch`:
+# the latter does the same and imports all that it could use, torchvision among it.)
+PROCESSES = f"torchrun --standalone --nproc_per_node {int(config['processes'])}" if int(config.get("processes", 1)) > 1 else "python"
+
+
 rule latents:
     input:
         clips=clips_of(sets_with("train")),
@@ -9,7 +14,7 @@ rule latents:
     output:
         f"models/{SCALE}/latents/run.json",
     params:
-        canvas=CONFIG.pose.canvas,
+        run=f"runs/{SCALE}/latents",
     log:
         f"logs/{SCALE}/latents.log",
     benchmark:
@@ -18,7 +23,7 @@ rule latents:
         mem_mb=3000,
         runtime=30,
     shell:
-        "python -m tcan latents --scale {SCALE} --log {log} --data data/{SCALE} --foundation {FOUNDATION} --out models/{SCALE}/latents"
+        "python -m tcan latents --scale {SCALE} --log {log} --data data/{SCALE} --foundation {FOUNDATION} --run {params.run} --out models/{SCALE}/latents"
 
 
 rule stage1:
@@ -29,7 +34,7 @@ rule stage1:
     output:
         f"models/{SCALE}/stage1/{{stage1}}/run.json",
     params:
-        config=CONFIG.resolved("seed", "diffusion", "appearance", "stage1"),
+        config=CONFIG.resolved("seed", "pose", "diffusion", "appearance", "stage1"),
         switches=lambda wildcards: [getattr(CONFIG.stage1_models[wildcards.stage1], key) for key in ("appa", "train_controlnet")],
         run=lambda wildcards: f"runs/{SCALE}/stage1/{wildcards.stage1}",
     log:
@@ -40,7 +45,7 @@ rule stage1:
         mem_mb=3000,
         runtime=120,
     shell:
-        "python -m tcan stage1 {wildcards.stage1} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
+        "{PROCESSES} -m tcan stage1 {wildcards.stage1} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
         " --foundation {FOUNDATION} --run {params.run} --out models/{SCALE}/stage1/{wildcards.stage1} && rm -rf {params.run}"
 
 
@@ -54,7 +59,7 @@ rule stage2:
         run=f"models/{SCALE}/{{model}}/run.json",
         curve=f"results/{SCALE}/curves/{{model}}.csv",
     params:
-        config=CONFIG.resolved("seed", "diffusion", "appearance", "stage2"),
+        config=CONFIG.resolved("seed", "pose", "diffusion", "appearance", "stage2"),
         model=lambda wildcards: asdict(CONFIG.models[wildcards.model]),
         stage1=lambda wildcards, input: Path(input.stage1).parent,
         run=lambda wildcards: f"runs/{SCALE}/{wildcards.model}",
@@ -66,6 +71,6 @@ rule stage2:
         mem_mb=3000,
         runtime=120,
     shell:
-        "python -m tcan stage2 {wildcards.model} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
+        "{PROCESSES} -m tcan stage2 {wildcards.model} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
         " --foundation {FOUNDATION} --stage1 {params.stage1} --run {params.run} --out models/{SCALE}/{wildcards.model}"
         " && cp models/{SCALE}/{wildcards.model}/curve.csv {output.curve} && rm -rf {params.run}"
