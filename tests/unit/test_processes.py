@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.conftest import environment
+from workflow.processes import launcher
 
+ROOT = Path(__file__).parents[2]
 LAUNCHERS = {1: [], 2: ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]}
 
 
@@ -16,9 +19,9 @@ LAUNCHERS = {1: [], 2: ["-m", "torch.distributed.run", "--standalone", "--nproc_
 def results(foundation_folder, tmp_path_factory):
     """{number of processes: folder of what they wrote}."""
     folders = {}
-    for count, launcher in LAUNCHERS.items():
+    for count, start in LAUNCHERS.items():
         folders[count] = tmp_path_factory.mktemp(f"processes{count}")
-        done = subprocess.run([sys.executable, *launcher, "-m", "tests.unit.two_processes", str(foundation_folder), str(folders[count])],
+        done = subprocess.run([sys.executable, *start, "-m", "tests.unit.two_processes", str(foundation_folder), str(folders[count])],
                               env=environment() | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
     return folders
@@ -45,3 +48,14 @@ def test_every_trained_module_of_stage_1(results):
     alone = compare(results, "stage1", 1e-4)
     assert any(".appa." in key for key in alone) and any(key.startswith("appearance_unet.") for key in alone)
     assert all(value.any() for key, value in alone.items() if ".lora_" in key)
+
+
+def test_the_command_reaches_every_process(tmp_path):
+    """Each says what the command says alone: torchrun takes none of its options for its own."""
+    words = ["stage1", "nothing", "--scale", "smoke", "--log", "log", "--latents", "latents", "--foundation", "weights", "--run", "run", "--out", "out"]
+    params = ["--params", str(ROOT / "params.yaml")]
+    for count in (1, 2):
+        done = subprocess.run([*launcher(count).split(), *words, *params], cwd=tmp_path, env=environment(PYTHONPATH=str(ROOT)), capture_output=True, text=True)
+        said = [line for line in done.stderr.splitlines() if "error: stage1: expected one of" in line]
+        assert done.returncode != 0 and len(said) == count, done.stderr[-1500:]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "log.1"]

@@ -22,6 +22,7 @@ def told(checkout, *words):
     (("models/smoke/appa_mm3/run.json", "--config", "scale=smoke"), "error: model: expected one of base_mm1, "),
     (("results/lite/appa/metrics.json", "--config", "scale=smoke"), "error: results/lite/appa/metrics.json: expected a target of the scale 'smoke', "
                                                                     "got one of 'lite'; add --config scale=lite"),
+    (("reproduce", "--config", "processes=all"), "error: processes: expected a whole number of at least 1, got 'all'"),
 ])
 def test_unknown_target(fresh, words, message):
     lines = told(fresh, *words)

@@ -15,6 +15,7 @@ from tcan.data import sources as declared
 from tcan.errors import UserError
 from workflow.imports import sources_of
 from workflow.locks import release_stale
+from workflow.processes import launcher
 from workflow.targets import check_targets
 
 ALIVE = None if {"-n", "--dry-run", "--dryrun"} & set(sys.argv) else release_stale()  # after a kill, the same command goes on
@@ -27,6 +28,7 @@ try:
     for name in [*EVALUATION_SOURCES, *(video.source for video in CONFIG.data.videos.values())]:
         declared.find(name)
     check_targets(sys.argv[1:], CONFIG)
+    TRAINER = launcher(config.get("processes", 1))
 except (UserError, EvalUserError) as error:
     sys.exit(f"error: {error}")  # one line; a traceback would say less
 

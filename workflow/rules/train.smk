@@ -1,8 +1,6 @@
 # models/<scale>/{latents,stage1/<name>,<model>}. Checkpoints lie in runs/<scale>, which no rule declares: Snakemake deletes a job's outputs
 # before it runs, and a killed training must find its checkpoint. They go when the training is whole, so that an edit trains anew.
-# `--config processes=N` shares a stage's work among N processes (GPUs); N doesn't change what is trained. (torchrun, not `accelerate launch`:
-# the latter does the same and imports all that it could use, torchvision among it.)
-PROCESSES = f"torchrun --standalone --nproc_per_node {int(config['processes'])}" if int(config.get("processes", 1)) > 1 else "python"
+# `--config processes=N` shares each training among N processes (GPUs). N doesn't change what is trained.
 
 
 rule latents:
@@ -45,7 +43,7 @@ rule stage1:
         mem_mb=3000,
         runtime=120,
     shell:
-        "{PROCESSES} -m tcan stage1 {wildcards.stage1} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
+        "{TRAINER} stage1 {wildcards.stage1} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
         " --foundation {FOUNDATION} --run {params.run} --out models/{SCALE}/stage1/{wildcards.stage1} && rm -rf {params.run}"
 
 
@@ -71,6 +69,6 @@ rule stage2:
         mem_mb=3000,
         runtime=120,
     shell:
-        "{PROCESSES} -m tcan stage2 {wildcards.model} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
+        "{TRAINER} stage2 {wildcards.model} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
         " --foundation {FOUNDATION} --stage1 {params.stage1} --run {params.run} --out models/{SCALE}/{wildcards.model}"
         " && cp models/{SCALE}/{wildcards.model}/curve.csv {output.curve} && rm -rf {params.run}"

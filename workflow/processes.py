@@ -1,0 +1,14 @@
+"""How a training's command begins: alone, or shared among several processes (`--config processes=N`)."""
+
+from tcan.errors import UserError
+
+
+def launcher(count):
+    """The words that start `tcan` in `count` processes, one for each GPU.
+
+    torchrun, not `accelerate launch`: the latter does the same and imports all that it could use, torchvision among it. The two dashes keep
+    torchrun from taking tcan's options for its own.
+    """
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise UserError(f"processes: expected a whole number of at least 1, got {count!r}; pass --config processes=N")
+    return "python -m tcan" if count == 1 else f"torchrun --standalone --nproc_per_node {count} -m -- tcan"
