@@ -21,6 +21,7 @@ COMMANDS = {  # name: (module with add_arguments(parser) and run(args, config), 
     "stage1": ("tcan.commands.stage1", "train the appearance UNet and APPA (section 3.1)"),
     "stage2": ("tcan.commands.stage2", "train the temporal layers of UNet and ControlNet (section 3.2)"),
     "generate": ("tcan.generate.rows", "generate a row's clips of a split"),
+    "animate": ("tcan.generate.animate", "animate a picture of your own with a video of your own"),
 }
 
 

@@ -85,6 +85,11 @@ class TCANPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin):
         pipeline.prompt = load_file(folder / "prompt.safetensors")["empty"].to(pipeline.unet.dtype)
         return pipeline
 
+    @property
+    def multiple(self):
+        """Sides of pictures have to be multiples of this, for the autoencoder and the UNet's levels."""
+        return factor(self.vae) * 2 ** (len(self.unet.config.block_out_channels) - 1)
+
     # --- generation ---------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
@@ -103,8 +108,10 @@ class TCANPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin):
             poses = draw(poses, max(self.config.pose_canvas, min(source.shape[:2])), source.shape[:2])
         if source.shape != poses.shape[1:] or source.dtype != np.uint8 or poses.dtype != np.uint8:
             raise UserError(f"expected a source (h, w, 3) and poses (f, h, w, 3) of one size, uint8, got {source.shape} and {poses.shape}")
-        if any(side % factor(self.vae) for side in source.shape[:2]):
-            raise UserError(f"expected pictures whose sides are multiples of {factor(self.vae)}, got {source.shape[:2]}; resize or crop them")
+        if any(side % self.multiple for side in source.shape[:2]):
+            raise UserError(f"expected pictures whose sides are multiples of {self.multiple}, got {source.shape[:2]}; resize or crop them")
+        if min(window, len(poses)) > self.unet.config.motion_max_seq_length:
+            raise UserError(f"window: expected at most the {self.unet.config.motion_max_seq_length} frames that the motion modules count, got {window}")
         if ptm_scope not in PTM_SCOPES:
             raise UserError(f"ptm_scope: expected one of {', '.join(PTM_SCOPES)}, got {ptm_scope!r}")
         device, dtype, frames = self._execution_device, self.unet.dtype, len(poses)
