@@ -10,7 +10,15 @@ from diffusers import EulerDiscreteScheduler
 from tcan import TCANPipeline
 from tcan.errors import UserError
 from tcan.models.patch_autoencoder import PatchAutoencoder
+from tcan.pose.draw import draw
+from tcan.pose.keypoints import Keypoints
 from tests.unit.animations import frames
+
+
+def someone(count):
+    """Key points of somebody who walks to the right, in a frame of 40 x 40."""
+    xy = np.random.default_rng(0).uniform(5, 30, (18, 2)) + np.arange(count)[:, None, None] * [0.4, 0]
+    return Keypoints(xy.astype(np.float32), np.ones((count, 18), np.float32), (40, 40), "made")
 
 
 def test_it_generates_and_repeats_itself(pipeline, clip):
@@ -60,6 +68,34 @@ def test_either_autoencoder_comes_back(pipeline, clip, tmp_path):
     assert all(torch.equal(value, vae.state_dict()[key]) for key, value in again.vae.state_dict().items())
 
 
+def test_key_points_are_drawn_at_the_sources_size(pipeline, clip):
+    source, points = clip[0], someone(20)
+    drawn = draw(points, pipeline.config.pose_canvas, (32, 32))
+    assert drawn.any() and (frames(pipeline, (source, points)) == frames(pipeline, (source, drawn))).all()
+
+
+@pytest.mark.parametrize("shape", [(32, 64), (48, 32)])
+def test_any_aspect_ratio(pipeline, shape):
+    source = np.random.default_rng(0).integers(0, 255, (*shape, 3)).astype(np.uint8)
+    made = frames(pipeline, (source, someone(18)), tau=3.0)
+    assert made.shape == (18, *shape, 3) and (frames(pipeline, (source, someone(18))) != made).any()
+
+
+def test_the_temperature_is_of_the_window_or_of_the_clip(pipeline, clip):
+    source, poses = clip
+    poses = np.stack([np.roll(pose, -10 if number < 10 else 10, axis=1) for number, pose in enumerate(poses)])  # each window has another body
+    window, whole = (frames(pipeline, (source, poses), tau=9.0, ptm_scope=scope) for scope in ("window", "clip"))
+    assert (window != whole).any()
+    one = source, poses[:16]
+    assert (frames(pipeline, one, tau=9.0, ptm_scope="window") == frames(pipeline, one, tau=9.0, ptm_scope="clip")).all()
+    with pytest.raises(UserError, match="ptm_scope: expected one of window, clip, got 'frame'"):
+        frames(pipeline, clip, tau=9.0, ptm_scope="frame")
+
+
+def test_a_closed_loop_ties_the_ends_together(pipeline, clip):
+    assert (frames(pipeline, clip, closed_loop=True) != frames(pipeline, clip)).any()
+
+
 def test_outputs_and_callback(pipeline, clip):
     as_array = frames(pipeline, clip)
     assert (np.stack([np.asarray(picture) for picture in frames(pipeline, clip, output_type="pil")]) == as_array).all()
@@ -84,5 +120,9 @@ def test_bad_input_is_named(pipeline, clip, tmp_path):
     source, poses = clip
     with pytest.raises(UserError, match="of one size"):
         frames(pipeline, (source[:16], poses))
+    with pytest.raises(UserError, match="multiples of 16, got .*40, 40"):
+        frames(pipeline, (np.zeros((40, 40, 3), np.uint8), np.zeros((20, 40, 40, 3), np.uint8)))
+    with pytest.raises(UserError, match="at most the 32 frames"):
+        frames(pipeline, (source, np.zeros((40, 32, 32, 3), np.uint8)), window=40)
     with pytest.raises(UserError, match="expected a TCAN model"):
         TCANPipeline.from_pretrained(tmp_path)
