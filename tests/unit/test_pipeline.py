@@ -84,7 +84,7 @@ def test_any_aspect_ratio(pipeline, shape):
 def test_the_temperature_is_of_the_window_or_of_the_clip(pipeline, clip):
     source, poses = clip
     poses = np.stack([np.roll(pose, -10 if number < 10 else 10, axis=1) for number, pose in enumerate(poses)])  # each window has another body
-    window, whole = (frames(pipeline, (source, poses), tau=9.0, ptm_scope=scope) for scope in ("window", "clip"))
+    window, whole = (frames(pipeline, (source, poses), tau=9.0, ptm_scope=scope, window=10, overlap=0) for scope in ("window", "clip"))
     assert (window != whole).any()
     one = source, poses[:16]
     assert (frames(pipeline, one, tau=9.0, ptm_scope="window") == frames(pipeline, one, tau=9.0, ptm_scope="clip")).all()
