@@ -55,7 +55,8 @@ def main(arguments=None):
         except OSError as error:
             return _fail(args, _refused(error.filename or args.command, error.strerror or error), 2)
         except Exception as error:
-            if "(os error " in str(error):  # safetensors' way of saying what the disk refused; its class is no OSError
+            # safetensors' and sqlite's (dvclive's) ways of saying what the disk refused; their classes are no OSErrors
+            if "(os error " in str(error) or "disk I/O error" in str(error) or "disk is full" in str(error):
                 return _fail(args, _refused(args.command, error), 2)
             # a bug: named in a line, told in full in the log
             return _fail(args, f"{args.command} failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}", 1)
