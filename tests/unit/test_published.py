@@ -68,7 +68,22 @@ def test_at_full_size_the_parts_fit_together(kind, motion_parameters):
     assert sum(value.numel() for value in moving.parameters()) == PARAMETERS["unet"] + motion_parameters
     deep = [value for name, value in adapter.named_parameters() if name.startswith(("down_blocks.2", "down_blocks.3"))]
     assert sum(value.numel() for value in temporal.parameters()) == PARAMETERS["controlnet"] + sum(value.numel() for value in deep)
+    assert moving.state_dict().keys() == unet.state_dict().keys() | adapter.state_dict().keys()
     assert set(temporal.controlnet.state_dict()) == {diffusers for _, diffusers, _ in public_keys.controlnet()}
+    places = {f"down_blocks.{level}.motion_modules.{index}.": f"{level}.{index}." for level in (2, 3) for index in (0, 1)}
+    there = [diffusers for _, diffusers, _ in FULL[kind]()]
+    assert set(temporal.motion_modules.state_dict()) == {name.replace(old, new) for old, new in places.items() for name in there if name.startswith(old)}
+
+
+@pytest.mark.parametrize("kind", ["mm1", "mm2"])
+def test_every_published_weight_arrives_in_the_whole(kind, tmp_path):
+    networks = {}
+    for name in ("unet", "controlnet", kind):
+        save_file(made(name, FORMS[name][0][0])[0], tmp_path / f"{name}.safetensors")
+        networks[name] = published.load(name, tmp_path / f"{name}.safetensors", sizes=SIZES[name])
+    unet, controlnet, adapter = networks.values()
+    assert equal(UNetMotionModel.from_unet2d(unet, adapter), unet.state_dict() | adapter.state_dict())
+    assert equal(TemporalControlNet.from_controlnet(controlnet, adapter).controlnet, controlnet.state_dict())
 
 
 def made(kind, prefix="", beside=()):
