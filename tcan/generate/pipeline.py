@@ -1,5 +1,6 @@
 """TCANPipeline: a source picture and drawn poses in, a video out (sections 3.1 to 3.4)."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tcan.models import lora
 from tcan.models.attention import ReferenceAttention, TemperatureMap
 from tcan.models.autoencoder import decode, encode, factor, to_pictures, to_tensor
 from tcan.models.controlnet import residuals
+from tcan.models.sharing import SharedBlocks
 from tcan.models.temperature import temperature_map
 from tcan.pose.draw import draw
 from tcan.pose.keypoints import Keypoints
@@ -52,6 +54,8 @@ class TCANPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin):
         self.reference.attach(appearance_unet, reference_blocks)
         self.reference.attach(unet, reference_blocks)
         self.temperature.attach(unet)
+        self.shared = SharedBlocks()
+        self.shared.attach(unet)
 
     # --- folders ------------------------------------------------------------------------------------------------------
 
@@ -143,10 +147,12 @@ class TCANPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin):
         """T of equation 5 for each window, (1, h', w') at the latents' size, or None without PTM."""
         if tau is None:
             return [None] * len(parts)
-        maps = [temperature_map(poses if scope == "clip" else poses[part], tau) for part in (parts[:1] if scope == "clip" else parts)]
-        heat = torch.from_numpy(np.stack(maps))[:, None].to(latents.device)
-        heat = functional.interpolate(heat, size=latents.shape[-2:], mode="bilinear", antialias=True)
-        return [heat[0 if scope == "clip" else index] for index in range(len(parts))]
+
+        def heat(pictures):
+            whole = torch.from_numpy(temperature_map(pictures, tau))[None, None].to(latents.device)
+            return functional.interpolate(whole, size=latents.shape[-2:], mode="bilinear", antialias=True)[0]
+
+        return [heat(poses)] * len(parts) if scope == "clip" else [heat(poses[part]) for part in parts]
 
     def _initial_noise(self, shape, frames, window, generator, device, dtype):
         """One window of noise, tiled over the clip, as in the authors' code: (1, c, f, h', w')."""
@@ -168,11 +174,14 @@ class TCANPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin):
         def denoise():
             return self.unet(latents, timestep, prompt, down_block_additional_residuals=down, mid_block_additional_residual=mid, return_dict=False)[0]
 
-        with self.reference.read():
-            conditional = denoise()
         if guidance_scale == 1:
-            return conditional
-        unconditional = denoise()
+            with self.reference.read():
+                return denoise()
+        shares = "down" not in self.config.reference_blocks  # where the contracting path sees no reference, both passes have the same
+        with self.reference.read(), self.shared.keep() if shares else contextlib.nullcontext():
+            conditional = denoise()
+        with self.shared.reuse() if shares else contextlib.nullcontext():
+            unconditional = denoise()
         return unconditional + guidance_scale * (conditional - unconditional)
 
     def _decode(self, latents, output_type):

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from tcan.errors import UserError
+from tcan.models import published
 from tcan.models.patch_autoencoder import PatchAutoencoder
 
 
@@ -19,26 +19,25 @@ class Foundation:
 
     def vae(self):
         """An AutoencoderKL or a PatchAutoencoder, as its config.json says."""
-        kind = json.loads(self._existing("vae/config.json").read_text())["_class_name"]
-        return self._load({"AutoencoderKL": AutoencoderKL, "PatchAutoencoder": PatchAutoencoder}[kind], "vae")
+        folder = self._existing("vae")
+        if json.loads(self._existing("vae/config.json").read_text())["_class_name"] == PatchAutoencoder.__name__:
+            return PatchAutoencoder.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        return published.load("vae", folder)
 
     def unet(self):
         """The base UNet, for single pictures."""
-        return self._load(UNet2DConditionModel, "denoiser/unet")
+        return published.load("unet", self._existing("denoiser/unet"))
 
     def controlnet(self):
-        return self._load(ControlNetModel, "denoiser/controlnet")
+        return published.load("controlnet", self._existing("denoiser/controlnet"))
 
     def motion(self, name):
         """Motion module mm1 or mm2."""
-        return self._load(MotionAdapter, name)
+        return published.load(name, self._existing(name))
 
     def prompt(self):
         """The encoded empty prompt, (1, n, d)."""
         return load_file(self._existing("denoiser/prompt.safetensors"))["empty"].float()
-
-    def _load(self, kind, name):
-        return kind.from_pretrained(self._existing(name), dtype=torch.float32, local_files_only=True)
 
     def _existing(self, name):
         path = self.folder / name

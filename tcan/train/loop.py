@@ -120,12 +120,6 @@ class Checkpoint:
         return losses
 
 
-def options(section):
-    """The arguments of `train` that stand in a section (stage1, stage2) of params.yaml."""
-    names = ("steps", "learning_rate", "checkpoint_every", "gradient_clip", "accumulate", "ema", "live_curves", "sample_every")
-    return {name: getattr(section, name) for name in names}
-
-
 def write_curve(folder, losses):
     """Write curve.csv (step, loss), the mean over every twentieth of the run, for `dvc plots`."""
     span = max(1, len(losses) // 20)

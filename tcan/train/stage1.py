@@ -1,22 +1,18 @@
 """Stage 1 (section 3.1): the appearance UNet and APPA learn from two frames of one video. The denoising UNet and the ControlNet are frozen."""
 
-import time
-
 import torch
 
 from tcan import diffusion
 from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.errors import UserError
-from tcan.files import atomic_dir
 from tcan.models import lora
 from tcan.models.attention import ReferenceAttention
 from tcan.models.foundation import Foundation, as_float16
-from tcan.provenance import write_run
 from tcan.seeds import generator
-from tcan.train import loop
 from tcan.train.checkpointing import checkpoint_layers
 from tcan.train.latents import TrainClips
 from tcan.train.processes import accelerator
+from tcan.train.stage import train_stage
 from tcan.train.strips import SAMPLES, Strips
 
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1")
@@ -83,7 +79,7 @@ class Stage1:
 def run(args, config):
     if args.name not in config.stage1_models:
         raise UserError(f"stage1: expected one of {', '.join(config.stage1_models)}, got {args.name!r}")
-    model, options, started = config.stage1_models[args.name], config.stage1, time.time()
+    model, options = config.stage1_models[args.name], config.stage1
     clips, processes, foundation = TrainClips(args.latents, config.pose.canvas), accelerator(options.mixed_precision), Foundation(args.foundation)
     stage = Stage1(model, config, foundation, processes.device)
 
@@ -97,16 +93,8 @@ def run(args, config):
         strip.write(step, clips, source, driving, lambda noisy, timestep: stage.predict(given, noisy, timestep, pose))
 
     strip = Strips(args.run / "samples", foundation, config, processes.device)
-    resolved = {**config.resolved(*SECTIONS), "appa": model.appa, "train_controlnet": model.train_controlnet}
-    losses = loop.train(stage.modules, loss, name=f"stage1-{args.name}", config=resolved, seed=config.seed, processes=processes, sample=sample,
-                        run=args.run, **loop.options(options))
-    if processes.is_main_process:
-        with atomic_dir(args.out) as folder:
-            stage.save(folder)
-            strip.keep(folder)
-            loop.write_curve(folder, losses)
-            write_run(folder, command=f"stage1 {args.name}", config=resolved, seed=config.seed, device=processes.device,
-                      inputs=[args.latents, args.foundation], extra=loop.figures(losses, started))
+    train_stage(stage, loss, sample, strip, processes, args, config, name=f"stage1 {args.name}", options=options, inputs=[args.latents, args.foundation],
+                resolved={**config.resolved(*SECTIONS), "appa": model.appa, "train_controlnet": model.train_controlnet})
 
 
 def draw_pair(lengths, min_gap, generator):

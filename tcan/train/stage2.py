@@ -1,6 +1,5 @@
 """Stage 2 (section 3.2): motion modules in the denoising UNet and, with T-CtrlN, in the ControlNet. These alone are trained."""
 
-import time
 from pathlib import Path
 
 import torch
@@ -9,17 +8,15 @@ from diffusers import ControlNetModel, UNet2DConditionModel, UNetMotionModel
 from tcan import diffusion
 from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.errors import UserError
-from tcan.files import atomic_dir
 from tcan.models import lora
 from tcan.models.attention import ReferenceAttention
 from tcan.models.controlnet import TemporalControlNet, residuals
 from tcan.models.foundation import Foundation, as_float16
-from tcan.provenance import write_run
 from tcan.seeds import generator
-from tcan.train import loop
 from tcan.train.checkpointing import checkpoint_layers
 from tcan.train.latents import TrainClips
 from tcan.train.processes import accelerator
+from tcan.train.stage import train_stage
 from tcan.train.strips import Strips
 
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1", "stage2")
@@ -87,7 +84,7 @@ class Stage2:
 
 
 def run(args, config):
-    model, options, started = config.model(args.name), config.stage2, time.time()
+    model, options = config.model(args.name), config.stage2
     clips, processes, foundation = TrainClips(args.latents, config.pose.canvas), accelerator(options.mixed_precision), Foundation(args.foundation)
     if short := [length for length in clips.lengths if length < options.frames]:
         raise UserError(f"{args.latents}: expected clips of at least stage2.frames ({options.frames}), got one of {min(short)}; "
@@ -106,16 +103,8 @@ def run(args, config):
                     lambda noisy, timestep: stage.predict(given, noisy[None], timestep[:1], pose)[0])
 
     strip = Strips(args.run / "samples", foundation, config, processes.device)
-    resolved = {**config.resolved(*SECTIONS), "model": {name: getattr(model, name) for name in model.__dataclass_fields__}}
-    losses = loop.train(stage.modules, loss, name=f"stage2-{args.name}", config=resolved, seed=config.seed, processes=processes, sample=sample,
-                        run=args.run, **loop.options(options))
-    if processes.is_main_process:
-        with atomic_dir(args.out) as folder:
-            stage.save(folder)
-            strip.keep(folder)
-            loop.write_curve(folder, losses)
-            write_run(folder, command=f"stage2 {args.name}", config=resolved, seed=config.seed, device=processes.device,
-                      inputs=[args.latents, args.foundation, args.stage1], extra=loop.figures(losses, started))
+    train_stage(stage, loss, sample, strip, processes, args, config, name=f"stage2 {args.name}", options=options,
+                inputs=[args.latents, args.foundation, args.stage1], resolved={**config.resolved(*SECTIONS), "model": vars(model)})
 
 
 def draw_window(lengths, frames, generator):

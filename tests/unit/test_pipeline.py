@@ -126,3 +126,16 @@ def test_bad_input_is_named(pipeline, clip, tmp_path):
         frames(pipeline, (source, np.zeros((40, 32, 32, 3), np.uint8)), window=40)
     with pytest.raises(UserError, match="expected a TCAN model"):
         TCANPipeline.from_pretrained(tmp_path)
+
+
+def test_guidance_runs_the_contracting_path_once(pipeline, clip):
+    """It sees no reference, so both passes have the same; where it does see one, each has its own."""
+    expected, calls = frames(pipeline, clip), []
+    pipeline.unet.down_blocks[0].resnets[0].register_forward_hook(lambda *arguments: calls.append(1))
+    assert (frames(pipeline, clip) == expected).all() and len(calls) == 3 * 2, "steps times windows"
+    calls.clear()
+    pipeline.register_to_config(reference_blocks=["down", "mid", "up"])  # which turns sharing off; what the networks see stays
+    assert (frames(pipeline, clip) == expected).all() and len(calls) == 3 * 2 * 2
+    calls.clear()
+    frames(pipeline, clip, guidance_scale=1.0)
+    assert len(calls) == 3 * 2
