@@ -13,6 +13,7 @@ from tcan.pose.draw import draw
 from tcan.pose.keypoints import Keypoints
 from tcan.train import loop
 from tcan.train.latents import TrainClips
+from tcan.train.processes import accelerator
 from tcan.train.stage1 import Stage1, draw_pair
 from tcan.train.stage2 import Stage2, draw_window
 
@@ -197,3 +198,26 @@ def test_curve(tmp_path):
     loop.write_curve(tmp_path, [float(step) for step in range(100)])
     lines = (tmp_path / "curve.csv").read_text().splitlines()
     assert lines[0] == "step,loss" and lines[1] == "5,2.000000" and len(lines) == 21
+
+
+def test_bf16_learns_what_float32_learns(smoke, foundation, tmp_path):
+    """mixed_precision: the networks compute in bfloat16, and what is trained stays in float32."""
+    from accelerate.state import AcceleratorState
+
+    source, clean, pose = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.rand(2, 3, 32, 32)
+    losses, seen = {}, {}
+
+    def training(precision):
+        AcceleratorState._reset_state()  # a process has one precision; here are two
+        stage = Stage1(smoke.models["appa_mm1"], smoke, foundation)
+        stage.unet.conv_out.register_forward_hook(lambda module, inputs, output: seen.update({precision: output.dtype}))
+        losses[precision] = loop.train(stage.modules, lambda step, generator: stage.loss(source, clean, pose, torch.Generator().manual_seed(0)), name="toy",
+                                       config={"precision": precision}, seed=0, steps=8, learning_rate=1e-3, run=tmp_path / precision, checkpoint_every=8,
+                                       processes=accelerator(precision))
+        assert {value.dtype for module in stage.modules.values() for value in module.parameters()} == {torch.float32}
+
+    training("no")
+    training("bf16")
+    AcceleratorState._reset_state()
+    assert seen == {"no": torch.float32, "bf16": torch.bfloat16}
+    assert losses["bf16"] == pytest.approx(losses["no"], rel=0.05) and losses["bf16"][-1] < losses["bf16"][0]
