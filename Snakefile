@@ -21,7 +21,7 @@ rule reproduce:
     localrule: True
     input:
         rules.report.output,
-        expand(rules.score.output.metrics, row=CONFIG.rows),
+        expand(rules.score.output.metrics, row=CONFIG.scored),
 
 
 rule fetch:

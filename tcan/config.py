@@ -1,20 +1,19 @@
 """params.yaml, resolved for one scale and checked key by key. Imports no torch, so that a dry run answers in seconds."""
 
 import dataclasses
-import difflib
 import re
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from tcan.errors import UserError
+from tcan.strict import named, parse, unknown
 
 SETS = ("video", "puppets")
 ESTIMATORS = ("openpose", "blazepose", "exact+errors")
 SPLITS = ("train", "test", "bizarre")
+TOP = ("scale", "seed", "models", "rows", "external")  # keys of params.yaml beside `scales`
 
 
 class Yaml12(yaml.SafeLoader):
@@ -206,6 +205,7 @@ class Generate:
 class Evaluate:
     protocols: list[str]
     window: int = field(metadata={"min": 1})
+    gaps: bool  # whether the test set's frame numbers may have gaps; no window spans one
     networks: dict[str, str]
 
 
@@ -238,8 +238,21 @@ class Row:
 
 
 @dataclass(frozen=True)
+class External:
+    """A row whose frames somebody else generated. `frames`: their folder, relative to the project or absolute.
+
+    `scale`: whose test clips they are of. It has no default: scales differ in clips, lengths and sizes, and the folder doesn't say which it was made for.
+    """
+
+    title: str
+    frames: str
+    scale: str
+    tables: list[int] = field(default_factory=lambda: [1], metadata={"choices": (1, 2, 3)})
+
+
+@dataclass(frozen=True)
 class Config:
-    """Everything of one scale. `rows[name]` comes resolved through `generation(name)`."""
+    """Everything of one scale. `rows[name]` comes resolved through `generation(name)`; `external` holds this scale's entries alone."""
 
     scale: str
     seed: int
@@ -254,17 +267,26 @@ class Config:
     evaluate: Evaluate
     models: dict[str, Model]
     rows: dict[str, Row]
+    external: dict[str, External]
 
     def generation(self, row):
         """The `generate` section of a row: the scale's, with the row's own values over it."""
         where = f"rows.{row}.generate"
-        return _parse(Generate, {**dataclasses.asdict(self.generate), **self.row(row).generate}, where)
+        return parse(Generate, {**dataclasses.asdict(self.generate), **self.row(row).generate}, where)
 
     def row(self, name):
-        return _named(self.rows, name, "row")
+        return named(self.rows, name, "row")
 
     def model(self, name):
-        return _named(self.models, name, "model")
+        return named(self.models, name, "model")
+
+    @property
+    def scored(self):
+        """What is scored, by name: the rows that are generated here, then the external ones."""
+        return {**self.rows, **self.external}
+
+    def scored_row(self, name):
+        return named(self.scored, name, "row")
 
     @property
     def stage1_models(self):
@@ -286,17 +308,22 @@ def load(path="params.yaml", scale=None):
     except yaml.YAMLError as error:
         raise UserError(f"{path}: expected YAML, got {' '.join(str(error).split())}") from error
     if not isinstance(document, dict):
-        raise UserError(f"{path}: expected a mapping with the keys scale, seed, scales, models, rows")
-    unknown = set(document) - {"scale", "seed", "scales", "models", "rows"}
-    if unknown:
-        raise UserError(_unknown(sorted(unknown)[0], ["scale", "seed", "scales", "models", "rows"], ""))
+        raise UserError(f"{path}: expected a mapping with the keys scales, {', '.join(TOP)}")
+    extra = set(document) - {"scales", *TOP}
+    if extra:
+        raise UserError(unknown(sorted(extra, key=str)[0], ["scales", *TOP], ""))
+    if document.get("external") is None:
+        raise UserError(f"external: expected a mapping, got none; write `external: {{}}` in {path}, since DVC reads it too")
     scales = document.get("scales") or {}
     scale = scale or document.get("scale")
-    body = {**_resolve_scale(scales, scale), "scale": scale, "seed": document.get("seed"),
-            "models": document.get("models"), "rows": document.get("rows")}
-    config = _parse(Config, body, "", prefix=f"scales.{scale}.")
+    values = _resolve_scale(scales, scale)
+    if misplaced := sorted(values.keys() & set(TOP)):
+        raise UserError(f"scales.{scale}.{misplaced[0]}: expected {misplaced[0]} beside scales, got it inside one; move it to the left margin of {path}")
+    body = {**values, **{key: document.get(key) for key in TOP}, "scale": scale}
+    config = parse(Config, body, "", prefix=f"scales.{scale}.", apart=TOP)
     _check(config)
-    return config
+    _check_external(config, scales)
+    return dataclasses.replace(config, external={name: entry for name, entry in config.external.items() if entry.scale == scale})
 
 
 def _resolve_scale(scales, name, seen=()):
@@ -329,12 +356,12 @@ def _check(config):
         if (row.model is None) == (row.baseline is None):
             raise UserError(f"rows.{name}: expected either model or baseline, got {'both' if row.model else 'neither'}")
         if row.model is not None and row.model not in config.models:
-            raise UserError(_unknown(row.model, config.models, f"rows.{name}.model"))
+            raise UserError(unknown(row.model, config.models, f"rows.{name}.model"))
         generation = config.generation(name)
         if generation.overlap >= generation.window:
             raise UserError(f"rows.{name}.generate.overlap: expected less than window ({generation.window}), got {generation.overlap}")
-    for name in (*config.models, *config.rows, *config.data.videos, *config.data.sets):
-        if not name.replace("_", "").isalnum() or not name.isascii():
+    for name in (*config.models, *config.rows, *config.external, *config.data.videos, *config.data.sets):
+        if not isinstance(name, str) or not name.replace("_", "").isalnum() or not name.isascii():
             raise UserError(f"{name}: expected a name of letters, digits and _, since it becomes a folder; rename it in params.yaml")
     window = max(config.generation(name).window for name in config.rows)
     if config.data.clip_frames < max(window, config.stage2.frames, config.evaluate.window):
@@ -344,65 +371,19 @@ def _check(config):
         raise UserError(f"data.size: expected a multiple of 8, got {config.data.size}")
 
 
-# --- the strict parser ------------------------------------------------------------------------------------------------
-
-def _parse(kind, value, where, meta=types.MappingProxyType({}), prefix=""):
-    """`value` as `kind` (a dataclass, a list, a dict or a scalar type), or a UserError that names the key."""
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise UserError(f"{where or 'params.yaml'}: expected a mapping, got {value!r}")
-        fields = {item.name: item for item in dataclasses.fields(kind)}
-        hints = typing.get_type_hints(kind)
-        for key in value:
-            if key not in fields:
-                raise UserError(_unknown(key, fields, where or prefix.rstrip(".")))
-        result = {}
-        for name, item in fields.items():
-            own = f"{where}.{name}" if where else (name if name in ("scale", "seed", "models", "rows") else prefix + name)
-            if name in value:
-                result[name] = _parse(hints[name], value[name], own, item.metadata)
-            elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
-                raise UserError(f"{own}: expected a value, got none; add it to params.yaml")
-        return kind(**result)
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return None if value is None else _parse(inner[0], value, where, meta)
-    if kind is list or origin is list:
-        if not isinstance(value, list):
-            raise UserError(f"{where}: expected a list, got {value!r}")
-        return [_parse(inner[0], item, f"{where}[{index}]", meta) for index, item in enumerate(value)] if inner else value
-    if kind is dict or origin is dict:
-        if not isinstance(value, dict):
-            raise UserError(f"{where}: expected a mapping, got {value!r}")
-        return {key: _parse(inner[1], item, f"{where}.{key}") for key, item in value.items()} if inner else value
-    return _scalar(kind, value, where, meta)
-
-
-def _scalar(kind, value, where, meta):
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-        raise UserError(f"{where}: expected {words[kind]}, got {value!r}")
-    if "choices" in meta and value not in meta["choices"]:
-        raise UserError(f"{where}: expected one of {', '.join(map(str, meta['choices']))}, got {value!r}")
-    if "min" in meta and not value >= meta["min"]:
-        raise UserError(f"{where}: expected at least {meta['min']}, got {value!r}")
-    if "max" in meta and not value <= meta["max"]:
-        raise UserError(f"{where}: expected at most {meta['max']}, got {value!r}")
-    return value
-
-
-def _unknown(key, known, where):
-    close = difflib.get_close_matches(str(key), [str(name) for name in known], 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{where + ': ' if where else ''}expected one of {', '.join(map(str, known))}, got {key!r}{hint}"
-
-
-def _named(table, name, kind):
-    if name not in table:
-        raise UserError(_unknown(name, table, kind))
-    return table[name]
+def _check_external(config, scales):
+    """Entries of all scales: a name that is taken at one scale is taken at every one."""
+    for name, entry in config.external.items():
+        where = f"external.{name}"
+        if name in (*config.rows, *config.models, "curves"):  # results/<scale>/curves holds the models' curves
+            taken = "a row" if name in config.rows else "a model" if name in config.models else "the folder of training curves"
+            raise UserError(f"{where}: expected a name of its own for results/{entry.scale}/{name}, got that of {taken}; rename it in params.yaml")
+        if entry.scale not in scales:
+            raise UserError(unknown(entry.scale, scales, f"{where}.scale"))
+        if not entry.frames.strip() or entry.frames.startswith("~"):
+            raise UserError(f"{where}.frames: expected a folder, relative to the project or absolute, got {entry.frames!r}; write the path out")
+        if {"{", "}"} & set(entry.frames):
+            raise UserError(f"{where}.frames: expected a path without braces, which Snakemake takes for wildcards, got {entry.frames!r}; rename the folder")
 
 
 def _plain(value):

@@ -14,7 +14,9 @@ def check_targets(words, config):
         kind, scale, name = parts[:3]
         if scale != config.scale:
             raise UserError(f"{word}: expected a target of the scale {config.scale!r}, got one of {scale!r}; add --config scale={scale}")
-        if kind == "outputs" or (kind == "results" and name != "curves"):
+        if kind == "outputs":
             config.row(name)
+        elif kind == "results" and name != "curves":
+            config.scored_row(name)
         elif kind == "models" and name not in ("foundation", "latents", "stage1"):
             config.model(name)

@@ -35,6 +35,10 @@ def test_rows_override_only_what_they_name():
     assert config.row("tcan_mm1").model == config.row("appa_tctrln").model, "PTM is inference only: no second training"
 
 
+def external(**changes):
+    return {"title": "Other", "frames": "their/frames", "scale": "lite", **changes}
+
+
 def mutations():
     def at(*keys, value):
         def change(document):
@@ -61,7 +65,24 @@ def mutations():
         "rows.appa: expected either model or baseline, got both": at("rows", "appa", "baseline", value="copy"),
         "data.clip_frames: expected at least a window (16), got 9": at("scales", "lite", "data", "clip_frames", value=9),
         "no circle": at("scales", "lite", "extends", value="smoke"),
-        "letters, digits and _": at("rows", "../up", value={"title": "x", "baseline": "copy", "tables": [1]}),
+        "scales.lite.evaluate.gaps: expected true or false, got 'no'": at("scales", "lite", "evaluate", "gaps", value="no"),
+        "external: expected a mapping, got none; write `external: {}`": at("external", value=None),
+        "scales.lite.external: expected external beside scales, got it inside one": at("scales", "lite", "external", value={"other": external()}),
+        "external.appa: expected a name of its own for results/lite/appa, got that of a row": at("external", "appa", value=external()),
+        "external.appa_mm1: expected a name of its own for results/lite/appa_mm1, got that of a model": at("external", "appa_mm1", value=external()),
+        "external.curves: expected a name of its own for results/lite/curves, got that of the folder": at("external", "curves", value=external()),
+        "a/b: expected a name of letters, digits and _": at("external", "a/b", value=external()),
+        "7: expected a name of letters, digits and _": at("external", 7, value=external()),
+        "external.other.scale: expected one of lite, smoke, got 'light'; did you mean 'lite'?": at("external", "other", value=external(scale="light")),
+        "external.other.frames: expected a folder, relative to the project or absolute, got '~/x'": at("external", "other", value=external(frames="~/x")),
+        "external.other.frames: expected a folder, relative to the project or absolute, got ' '": at("external", "other", value=external(frames=" ")),
+        "external.other.frames: expected a path without braces": at("external", "other", value=external(frames="frames/{row}")),
+        "external.other.frames: expected text, got 3": at("external", "other", value=external(frames=3)),
+        "external.other.tables[0]: expected one of 1, 2, 3, got 4": at("external", "other", value=external(tables=[4])),
+        "external.other: expected one of title, frames, scale, tables, got 'frame'; did you mean 'frames'?":
+            at("external", "other", value={"title": "x", "frame": "x", "scale": "lite"}),
+        "external.other.scale: expected a value, got none": at("external", "other", value={"title": "x", "frames": "x"}),
+        "letters, digits and _, since": at("rows", "../up", value={"title": "x", "baseline": "copy", "tables": [1]}),
     }
 
 
@@ -71,6 +92,17 @@ def test_mistakes_are_named(tmp_path, document, message):
     with pytest.raises(UserError) as error:
         load(write(tmp_path, document), "lite")
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_external_rows_are_those_of_the_scale(tmp_path, document):
+    document["external"] = {"theirs": external(), "tiny": external(scale="smoke", tables=[1, 3], frames="/elsewhere/frames")}
+    path = write(tmp_path, document)
+    lite, smoke = load(path, "lite"), load(path, "smoke")
+    assert (list(lite.external), lite.external["theirs"].tables) == (["theirs"], [1])
+    assert (list(smoke.external), smoke.external["tiny"].tables, smoke.external["tiny"].frames) == (["tiny"], [1, 3], "/elsewhere/frames")
+    assert list(lite.scored) == [*lite.rows, "theirs"] and lite.scored_row("theirs").title == "Other"
+    with pytest.raises(UserError, match="row: expected one of .*, theirs, got 'tiny'"):
+        lite.scored_row("tiny")
 
 
 def test_unknown_scale(tmp_path, document):

@@ -1,11 +1,15 @@
 """dvc.yaml in step with the rules: a stage names all that its rules read, so that DVC asks Snakemake whenever something may be out of date."""
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tcan.config import load
+from tests.conftest import environment
 from workflow.imports import sources_of
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +20,7 @@ MODULES = {  # stage: the modules of its rules' commands, and the folder that st
     "stage1": (["tcan.train.stage1"], ()),
     "model": (["tcan.train.stage1", "tcan.train.stage2"], ("tcan/generate/",)),
     "row": (["tcan.generate.rows", "eval.score_command"], ()),
+    "external": (["eval.score_command"], ()),
     "report": (["eval.report"], ()),
 }
 
@@ -34,7 +39,7 @@ def test_names_the_code_that_it_depends_on(stage):
 
 
 def test_groups_are_the_dicts_of_params_yaml():
-    assert (STAGES["model"]["foreach"], STAGES["row"]["foreach"]) == ("${models}", "${rows}")
+    assert [STAGES[group]["foreach"] for group in ("model", "row", "external")] == ["${models}", "${rows}", "${external}"]
 
 
 def test_every_row_without_a_model_says_what_it_depends_on_instead():
@@ -55,5 +60,31 @@ def test_outputs_stay_while_a_stage_runs(stage):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_target_comes_before_any_flag(stage):
-    words = body(stage)["cmd"].split()
-    assert words[0] == "snakemake" and not words[1].startswith("-") and words[-2:] == ["--config", "scale=lite"]
+    words, scale = body(stage)["cmd"].split(), "${item.scale}" if stage == "external" else "lite"
+    assert words[0] == "snakemake" and not words[1].startswith("-") and words[-2:] == ["--config", f"scale={scale}"]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """This project's dvc.yaml in a repository of its own, and a function that runs `dvc` there."""
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+
+    def dvc(*words):
+        done = subprocess.run(["dvc", *words], cwd=tmp_path, env=environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    dvc("init", "--no-scm", "--quiet")
+    return tmp_path, dvc
+
+
+@pytest.mark.parametrize("external", [{}, {"other": {"title": "Other", "frames": "their/frames", "scale": "lite"}}])
+def test_a_stage_for_each_external_row_and_none_without(project, external):
+    folder, dvc = project
+    document = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"external": external}
+    (folder / "params.yaml").write_text(yaml.safe_dump(document))
+    stages = [name for name in dvc("stage", "list", "--name-only").split() if name.startswith("external")]
+    assert stages == [f"external@{name}" for name in external]
+    assert "params.yaml" in dvc("status", *stages, "report"), "DVC reads the parameters of both"
+    if external:
+        assert {"their/frames", "data/lite/frames", "eval"} <= set(re.findall(r"deleted: +(\S+)", dvc("status", *stages)))

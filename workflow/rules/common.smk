@@ -13,6 +13,7 @@ from eval.errors import UserError as EvalUserError
 from tcan import config as configuration
 from tcan.data import sources as declared
 from tcan.errors import UserError
+from workflow.external import fingerprint, folders
 from workflow.imports import sources_of
 from workflow.locks import release_stale
 from workflow.processes import launcher
@@ -28,6 +29,7 @@ try:
     for name in [*EVALUATION_SOURCES, *(video.source for video in CONFIG.data.videos.values())]:
         declared.find(name)
     check_targets(sys.argv[1:], CONFIG)
+    EXTERNAL = folders(CONFIG.external)
     TRAINER = launcher(config.get("processes", 1))
 except (UserError, EvalUserError) as error:
     sys.exit(f"error: {error}")  # one line; a traceback would say less

@@ -1,7 +1,14 @@
 # results/<scale>/<row>: every metric of every protocol, in one pass over a row's frames (metrics.json), and the values alone (summary.json).
+# A row is one of `rows`, whose frames are generated here, or one of `external`, whose frames lie in a folder that no rule makes.
+# Features are kept in runs/<scale>/features, which no rule declares: Snakemake would delete them before each job. Their names hold what they are of.
+def marker_of_frames(wildcards):
+    """What says that a row's frames are there. A folder's time says nothing of its files: `fingerprint` among the params does."""
+    return ancient(EXTERNAL[wildcards.row]) if wildcards.row in EXTERNAL else f"outputs/{SCALE}/{wildcards.row}/test/run.json"
+
+
 rule score:
     input:
-        generated=f"outputs/{SCALE}/{{row}}/test/run.json",
+        generated=marker_of_frames,
         truth=[f"data/{SCALE}/frames/{name}/clips.csv" for name in sets_with("test")],
         raw=raw(EVALUATION_SOURCES),
         code=code("eval.score_command", *(f"eval.features.{network.module}" for network in NETWORKS)),
@@ -10,10 +17,15 @@ rule score:
         summary=f"results/{SCALE}/{{row}}/summary.json",
     params:
         pins=pins(EVALUATION_SOURCES),
+        generated=lambda wildcards: EXTERNAL.get(wildcards.row, f"outputs/{SCALE}/{wildcards.row}/test"),
+        fingerprint=lambda wildcards: fingerprint(EXTERNAL[wildcards.row]) if wildcards.row in EXTERNAL else None,
         truth=lambda wildcards, input: [Path(path).parent for path in input.truth],
         protocols=CONFIG.evaluate.protocols,
         networks=[f"{metric}={network}" for metric, network in CONFIG.evaluate.networks.items()],
         window=CONFIG.evaluate.window,
+        gaps="--gaps" if CONFIG.evaluate.gaps else "",
+    wildcard_constraints:
+        row=any_of(CONFIG.scored),
     log:
         f"logs/{SCALE}/score/{{row}}.log",
     benchmark:
@@ -22,5 +34,6 @@ rule score:
         mem_mb=3000,
         runtime=60,
     shell:
-        "python -m eval score outputs/{SCALE}/{wildcards.row}/test {params.truth} --log {log} --split test --protocol {params.protocols}"
-        " --weights data/raw --networks {params.networks} --window {params.window} --out {output.metrics}"
+        "python -m eval score {params.generated:q} {params.truth} --log {log} --split test --protocol {params.protocols}"
+        " --weights data/raw --networks {params.networks} --window {params.window} {params.gaps}"
+        " --cache runs/{SCALE}/features --out {output.metrics}"

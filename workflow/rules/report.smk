@@ -1,10 +1,10 @@
 # reports/<scale>: the paper's tables with ours beside them, and strips of pictures.
-TABLES = sorted({table for row in CONFIG.rows.values() for table in row.tables})
+TABLES = sorted({table for row in CONFIG.scored.values() for table in row.tables})
 
 
 rule report:
     input:
-        metrics=expand(rules.score.output.metrics, row=CONFIG.rows),
+        metrics=expand(rules.score.output.metrics, row=CONFIG.scored),
         outputs=expand(rules.generate.output, row=CONFIG.rows, split=GENERATED_SPLITS),
         clips=clips_of(CONFIG.data.sets),
         templates=sorted(path.as_posix() for path in Path("reports/templates").glob("*.md")),
@@ -13,7 +13,7 @@ rule report:
         index=f"reports/{SCALE}/index.md",
         tables=expand(f"reports/{SCALE}/table{{table}}.{{suffix}}", table=TABLES, suffix=["md", "csv"]),
     params:
-        rows={name: (row.title, row.tables) for name, row in CONFIG.rows.items()},
+        rows={name: (row.title, row.tables) for name, row in CONFIG.scored.items()},
     log:
         f"logs/{SCALE}/report.log",
     benchmark:
