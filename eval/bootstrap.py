@@ -3,7 +3,7 @@
 import numpy as np
 
 LEVEL = 0.95
-MEANS, DISTANCES = 1000, 200    # resamples for what is cheap (means, kernel sums) and for what needs a decomposition each (Frechet)
+MEANS, DISTANCES = 1000, 200    # resamples of means, and of distances between sets, of which each needs a decomposition
 
 
 def draws(videos, resamples, seed):

@@ -1,4 +1,4 @@
-"""`python -m eval COMMAND`. Machines read stdout, people stderr. A command's module is imported only when it runs."""
+"""`tcan-eval GEN TRUE`, `tcan-eval COMMAND`. Machines read stdout, people stderr. A command's module is imported only when it runs."""
 
 import argparse
 import contextlib
@@ -11,13 +11,15 @@ from eval.errors import UserError
 
 COMMANDS = {  # name: (module with add_arguments(parser) and run(args), what it does)
     "score": ("eval.score_command", "score generated frames against true ones, under named protocols"),
+    "compare": ("eval.compare_command", "differences between two scored systems, with intervals over videos"),
     "report": ("eval.report", "write the tables, strips and index of a scale's results"),
 }
 
 
 def parser(command=None):
     """The argument parser; only the named command's module is imported, so `--help` answers at once."""
-    top = argparse.ArgumentParser(prog="python -m eval", description="Metrics of human image animation under named protocols.")
+    top = argparse.ArgumentParser(prog="tcan-eval", description="Metrics of human image animation under named protocols. "
+                                  "`tcan-eval GEN TRUE` is `tcan-eval score GEN TRUE`.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, summary) in COMMANDS.items():
         sub = commands.add_parser(name, help=summary, description=summary)
@@ -30,7 +32,9 @@ def parser(command=None):
 def main(arguments=None):
     """Run a command. -> exit code: 0, 2 for a mistake of the user's (told in one line), 1 for one of ours, 130 for an interrupt."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    args = parser(next((word for word in arguments if word in COMMANDS), None)).parse_args(arguments)
+    if arguments and arguments[0] not in (*COMMANDS, "-h", "--help"):
+        arguments.insert(0, "score")
+    args = parser(arguments[0] if arguments else None).parse_args(arguments)
     people = sys.stderr
     with contextlib.ExitStack() as stack:
         if args.log:

@@ -5,6 +5,7 @@ No scipy sqrtm: it was wrong in some versions, and a square root of a product of
 """
 
 import numpy as np
+import torch
 
 
 def frechet_distance(x, y, counts=None):
@@ -38,8 +39,36 @@ def trace_sqrt_product(a, b):
     the triangular factors of A and B take their place: they have the same products, and nothing is squared on the way, which
     would cost half of the digits.
     """
-    a, b = (np.linalg.qr(m, mode="r") if m.shape[0] > m.shape[1] else m for m in (a, b))
-    return float(np.linalg.svd(a @ b.T, compute_uv=False).sum())
+    a, b = (_triangular(torch.from_numpy(m)) for m in (a, b))
+    return float(torch.linalg.svdvals(a @ b.T).sum())
+
+
+def _triangular(m):
+    """A matrix of no more rows than columns with the same M^T M."""
+    return torch.linalg.qr(m, mode="r").R if m.shape[0] > m.shape[1] else m
+
+
+class FrechetResamples:
+    """frechet_distance for resamples of groups of rows (videos): called with how often each group is taken, (g,).
+
+    sizes: rows of each group, in order, the same in x and y. Where there are more rows than features, the singular values come as square
+    roots of the eigenvalues of R1 S2 R1^T: half the digits, which an interval can spare, in a third of the time. With each group once it
+    is the distance itself.
+    """
+
+    def __init__(self, x, y, sizes):
+        self.x, self.y, self.sizes = np.asarray(x, np.float64), np.asarray(y, np.float64), np.asarray(sizes)
+
+    def __call__(self, counts):
+        counts = np.repeat(counts, self.sizes)
+        (mean_x, a), (mean_y, b) = centred(self.x, counts), centred(self.y, counts)
+        if len(a) > a.shape[1]:
+            first, other = _triangular(torch.from_numpy(a)), torch.from_numpy(b)
+            eigenvalues = torch.linalg.eigvalsh(first @ (other.T @ other) @ first.T)
+            trace = float(eigenvalues.clamp(min=0).sqrt().sum())
+        else:
+            trace = trace_sqrt_product(a, b)
+        return float(np.square(mean_x - mean_y).sum() + np.square(a).sum() + np.square(b).sum() - 2 * trace)
 
 
 def kernel_distance(x, y):
@@ -48,8 +77,6 @@ def kernel_distance(x, y):
     torchmetrics' own function in float64, on one subset that holds everything: its random subsets would give another value each
     time. x, y: (n, d) of equal n.
     """
-    import torch
-
     from eval import torchvision_ops
 
     torchvision_ops.declare()       # torchmetrics imports torchvision

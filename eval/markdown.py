@@ -4,14 +4,16 @@ import string
 from math import isnan
 from pathlib import Path
 
+from eval import compare, pairs
 from eval.protocol import PROTOCOLS
-from eval.tables import GREY, NOT_RUN, PAPER_METRICS, RUN
+from eval.tables import GREY, HERE, NOT_RUN, PAPER_METRICS
 
 TEMPLATES = Path(__file__).parents[1] / "reports" / "templates"
 TITLES = {1: "TCAN and other systems", 2: "What APPA, T-CtrlN and PTM each bring", 3: "TCAN and AnimateAnyone"}
 SOURCES = {"cited": "<sup>c</sup>", "run by": "<sup>a</sup>", "here": "<sup>h</sup>"}
-LEGEND = ("<sup>c</sup> cited by the TCAN paper from another one · <sup>a</sup> run by the TCAN authors · <sup>h</sup> run here · "
-          "**best**, <u>second</u>")
+LEGEND = ("<sup>c</sup> cited by the TCAN paper from another one · <sup>a</sup> run by the TCAN authors · <sup>h</sup> scored here · "
+          "**best**, <u>second</u>, ≈ not distinguishable from the best, paired over videos")
+TIE = " ≈"
 HIGHER = {metric.name for protocol in PROTOCOLS.values() for metric in protocol.metrics if metric.better == "higher"}
 
 
@@ -58,9 +60,17 @@ def ranked(values, name):
     return [text if text == "–" else marks.get(float(text), "{}").format(text) for text in texts]
 
 
+def ranked_here(entries, name, frames, seed):
+    """`ranked` for a column scored here: once there is a best, who ties it is marked too. The arguments are those of eval.pairs.ties."""
+    texts = ranked([entry["value"] if entry else float("nan") for entry in entries], name)
+    if not any(text.startswith("**") for text in texts):
+        return texts
+    return [text + TIE if tie else text for text, tie in zip(texts, pairs.ties(entries, frames, seed), strict=True)]
+
+
 def page(index, frame, scored, scale):
     """Table `index` as a Markdown page. `frame`: from tables.build; `scored`: {row: {protocol: Scores}}."""
-    ran = {row: scored[row] for row in frame.loc[frame["here"] == RUN, "row"]}
+    ran = {row: scored[row] for row in frame.loc[frame["here"].isin(HERE), "row"]}
     protocols = list(next(iter(ran.values()), {}))
     main = next((protocol for protocol in protocols if protocol.startswith("disco")), None)
     links = f"[how to read this](../../docs/reading_the_tables.md) · [the same as CSV](table{index}.csv) · [pictures](index.md)"
@@ -68,7 +78,7 @@ def page(index, frame, scored, scale):
              f"## Paper and here{f', protocol {escape(main)}' if main else ''}", _side_by_side(frame, ran, main), LEGEND, _paper_caption(frame)]
     if main:
         parts += _beneath(frame, ran, main)
-    parts += _not_run(frame)
+    parts += _elsewhere(frame) + _not_run(frame)
     for protocol in protocols:
         if protocol != main:
             parts += [f"## Here, protocol {escape(protocol)}", _here_alone(frame, ran, protocol), *_beneath(frame, ran, protocol)]
@@ -99,7 +109,7 @@ def _side_by_side(frame, ran, protocol):
 
 def _here_alone(frame, ran, protocol):
     """All metrics of a protocol that the paper doesn't have, for the systems that run here."""
-    frame = frame[frame["here"] == RUN]
+    frame = frame[frame["here"].isin(HERE)]
     columns = {"system": [_name(line) for line in frame.to_dict("records")], **_here_columns(frame, ran, protocol)}
     return table(list(columns), zip(*columns.values(), strict=True))
 
@@ -131,13 +141,13 @@ def _mark(line):
 
 def _here_columns(frame, ran, protocol, bases=None, suffix=""):
     """{heading: cells} of a protocol's metrics (those named in `bases`, in its order, or all), with intervals."""
-    names = metric_names(ran, protocol)
+    names, scores = metric_names(ran, protocol), next(iter(ran.values()))[protocol]
     names = [name for base in bases or [None] for name in names if base is None or name.partition("[")[0] == base]
     columns = {}
     for name in names:
         metrics = [ran[row][protocol].metrics.get(name) if row in ran else None for row in frame["row"]]
         values = [metric.value if metric else float("nan") for metric in metrics]
-        cells = ranked(values, name)
+        cells = ranked_here([metric and metric.entry for metric in metrics], name, scores.frames, scores.seed)
         for place, metric in enumerate(metrics):
             interval = ", ".join(number(bound, name, values) for bound in metric.interval or ()) if metric else ""
             cells[place] = cells[place] + SOURCES["here"] + (f"<br><sub>[{interval}]</sub>" if interval else "") if metric else ""
@@ -154,15 +164,22 @@ def by_set(systems, scored, sets, bases=(GREY, "SSIM", "LPIPS")):
         return ""
     protocol = next((name for name in next(iter(scored.values())) if name.startswith("disco")), next(iter(next(iter(scored.values())))))
     columns = {"system": [f"*{escape(systems[row].title)}*" if systems[row].floor else escape(systems[row].title) for row in scored]}
+    first = next(iter(scored.values()))[protocol]
     for chosen, clips in sets.items():
-        for name in (name for base in bases for name in metric_names(scored, protocol) if name.partition("[")[0] == base):
-            values = [[metric.per_video[clip] for clip in clips if clip in metric.per_video]
-                      for metric in (scores[protocol].metrics[name] for scores in scored.values())]
-            if not any(values):
-                continue
-            means = [sum(each) / len(each) if each else float("nan") for each in values]
-            columns[f"{escape(chosen)}, n = {max(map(len, values))}<br>{escape(name)} {arrow(name)}"] = ranked(means, name)
-    return table(list(columns), zip(*columns.values(), strict=True)) + f"\n\nProtocol {escape(protocol)}, means over the videos of a set."
+        alike = {clip: 1 for clip in clips if clip in first.frames}        # a mean over videos, each as one, however many frames it has
+        for name in (name for base in bases for name in metric_names(scored, protocol) if name.partition("[")[0] == base and alike):
+            entries = [_over(scores[protocol].metrics[name].entry, alike) for scores in scored.values()]
+            columns[f"{escape(chosen)}, n = {len(alike)}<br>{escape(name)} {arrow(name)}"] = ranked_here(entries, name, alike, first.seed)
+    few = [f"{escape(chosen)} ({len(clips)})" for chosen, clips in sets.items() if len(clips) < pairs.FEW]
+    return (table(list(columns), zip(*columns.values(), strict=True))
+            + f"\n\nProtocol {escape(protocol)}, means over the videos of a set; ≈ not distinguishable from the best, paired over these videos."
+            + (f" Fewer than {pairs.FEW} videos are too few for a verdict: {', '.join(few)}." if few else ""))
+
+
+def _over(entry, clips):
+    """A metric's entry as the mean over some of its videos."""
+    chosen = {clip: entry["per_video"][clip] for clip in clips}
+    return {"value": sum(chosen.values()) / len(chosen), "better": entry["better"], "per_video": chosen}
 
 
 def metric_names(ran, protocol):
@@ -190,6 +207,8 @@ def _beneath(frame, ran, protocol):
              + (" In brackets: bootstrap 95 % interval over videos." if intervals else "")]
     if scores.left_out:
         parts.append("Left out: " + "; ".join(f"{escape(name)} ({escape(why)})" for name, why in sorted(scores.left_out.items())) + ".")
+    if few := pairs.few_videos(scores.videos):
+        parts.append(f"> **Warning:** {few}.")
     if few := _too_few(ran, protocol):
         parts.append("> **Warning:** fewer samples than the features have dimensions, so the distance is biased upwards and its order weak; "
                      f"read it beside KID and KVD of `corrected-1`: {few}.")
@@ -203,34 +222,38 @@ def _too_few(ran, protocol):
 
 
 def floor_sentences(frame, ran, protocol):
-    """A line for each system: on which metrics it does not beat copying the source frame, and how surely it does on the others."""
+    """A line for each system: on which metrics it does not beat copying the source frame, beats it, or can't be told from it, paired over videos."""
     floor = next((row for row in frame.loc[frame["floor"], "row"] if row in ran), None)
     if floor is None:
         return ["The floor (the source frame, copied) has not run, so nothing here says whether a system beats doing nothing."] if ran else []
-    lines = [f"- {escape(title)}: {_against(ran[row][protocol].metrics, ran[floor][protocol].metrics)}"
+    lines = [f"- {escape(title)}: {_against(ran[row][protocol], ran[floor][protocol])}"
              for row, title in zip(frame["row"], frame["system"], strict=True) if row in ran and row != floor]
     return ["Against the floor (*copy the source frame*, which answers no pose at all):\n\n" + "\n".join(lines)] if lines else []
 
 
-def _against(metrics, floor):
-    lost, won = [], []
-    for name, metric in metrics.items():
+def _against(scores, floor):
+    lost, won, neither = [], [], []
+    for name, metric in scores.metrics.items():
         if name == GREY:        # L1 in another unit
             continue
-        other, sign = floor[name], 1 if arrow(name) == "↑" else -1
-        pair, wins = (metric.value, other.value), sum(sign * value > sign * other.per_video[clip] for clip, value in metric.per_video.items())
-        if sign * metric.value <= sign * other.value:
-            lost.append(f"{escape(name)} ({number(pair[0], name, pair)} against {number(pair[1], name, pair)})")
-        elif metric.per_video:
-            won.append(f"{escape(name)} ({wins} of {len(metric.per_video)} videos)")
+        found, pair = compare.difference(floor.metrics[name].entry, metric.entry, scores.frames, scores.seed), (metric.value, floor.metrics[name].value)
+        values = f"{number(pair[0], name, pair)} against {number(pair[1], name, pair)}"
+        wins = f"{found.better[1]} of {found.videos} videos" if found.better else ""
+        if found.verdict == compare.A:
+            lost.append(f"{escape(name)} ({values})")
+        elif found.verdict == compare.B:
+            won.append(f"{escape(name)} ({wins})" if wins else escape(name))
         else:
-            won.append(escape(name) + (" (intervals overlap)" if _overlap(metric, other) else ""))
-    return " ".join([f"**Does not beat the floor on: {', '.join(lost)}.**"] * bool(lost) + [f"Beats it on: {', '.join(won)}."] * bool(won))
+            neither.append(f"{escape(name)} ({', better in '.join(filter(None, (values, wins)))})")
+    return " ".join([f"**Does not beat the floor on: {', '.join(lost)}.**"] * bool(lost) + [f"Beats it on: {', '.join(won)}."] * bool(won)
+                    + [f"Not distinguishable from it on: {', '.join(neither)}."] * bool(neither))
 
 
-def _overlap(metric, other):
-    pair = metric.interval and other.interval
-    return bool(pair) and metric.interval[0] <= other.interval[1] and other.interval[0] <= metric.interval[1]
+def _elsewhere(frame):
+    """Under their own titles, the systems whose frames were made elsewhere: a line of the paper's has the paper's name for them."""
+    lines = [f"- {escape(line['frames_from'])}" + (f", in the line of {escape(line['system'])}" if line["frames_from"] != line["system"] else "")
+             for line in frame.to_dict("records") if isinstance(line["frames_from"], str)]
+    return ["Frames made elsewhere, scored here as ours are:\n\n" + "\n".join(lines)] if lines else []
 
 
 def _not_run(frame):

@@ -28,17 +28,18 @@ def run(args):
     with _whole(args.out) as folder:
         for number in NUMBERS:
             frame = tables.build(number, systems, paper, scored, command)
-            frame.drop(columns="floor").convert_dtypes().to_csv(folder / f"table{number}.csv", index=False, lineterminator="\n")
+            frame.drop(columns=["floor", "frames_from"]).convert_dtypes().to_csv(folder / f"table{number}.csv", index=False, lineterminator="\n")
             (folder / f"table{number}.md").write_text(markdown.page(number, frame, scored, args.scale))
         shown = draw(folder, systems, args.outputs, args.data)
         (folder / "index.md").write_text(index(args.scale, systems, scored, shown, _sets(args.data)))
 
 
 def draw(folder, systems, outputs, data):
-    """Draw strips/*.webp and overview.png below `folder`; return {heading: [(title, file), ...]}. The floor is left out: it is the source."""
+    """Draw strips/*.webp and overview.png below `folder`; return {heading: [(title, file), ...]}. The floor is left out, which is the source;
+    so are systems whose frames were made elsewhere, which have none of the characters."""
     from eval import strips
 
-    moving = {row: system for row, system in systems.items() if not system.floor and (outputs / row).is_dir()}
+    moving = {row: system for row, system in systems.items() if not (system.floor or system.external) and (outputs / row).is_dir()}
     titles = {row: system.title for row, system in moving.items()}
     test, characters = strips.find_clips(data, "test"), strips.find_clips(data, "bizarre")
     shown, pairs = {"Test clips": [], "Characters of other proportions": []}, _pairs(outputs, moving, characters, test)

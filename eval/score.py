@@ -1,54 +1,56 @@
-"""Every metric of every protocol in one pass over the frames."""
+"""`evaluate`: every metric of every protocol in one pass over the frames."""
 
+import contextlib
 import importlib.metadata
-from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
-from eval import bootstrap, features, frames, pixel, protocol
+from eval import bootstrap, clips, features, frames, protocol
+from eval.cache import FeatureCache
 from eval.errors import UserError
-from eval.frechet import KernelSums, frechet_distance, kernel_distance
+from eval.values import numbers
+from eval.view import View
 
-FORMAT = 1                  # of the dict below; raised when a reader of old files would misread it
+FORMAT = 2                  # of the dict below; raised when a reader of old files would misread it
 PIXELS_AT_ONCE = 2**20      # a chunk of frames: bounds the memory whatever the length of a clip
 FRAMES_AT_ONCE = 16
-RESIZES = {"bilinear": frames.resize_bilinear, "antialiased": frames.resize_bicubic}
-SOFTWARE = ("numpy", "opencv-python-headless", "pillow", "scikit-image", "torch", "torchmetrics")
+SOFTWARE = ("av", "numpy", "opencv-python-headless", "pillow", "scikit-image", "torch", "torchmetrics")
 
 
 def evaluate(generated, true, protocols=("disco-1", "corrected-1"), networks=None, weights="data/raw", *,
-             split=None, device="cpu", seed=0, progress=None):
+             split=None, gaps=False, device="cpu", seed=0, workers=2, cache=None, progress=None):
     """Score generated frames against true ones. -> a dict that is plain JSON; equal frames and weights give an equal dict.
 
-    generated, true: folders (see eval.frames.pair); true may be several. protocols: labels (see eval.protocol.get).
-    networks: role -> name of eval.features.NETWORKS, or an Extractor or Lpips; default: the protocols' own. A metric whose role
-    is not named is left out, and the result says so. weights: the folder that their files lie below.
-    split: keep the clips of one split of the true folders' clips.csv. seed: of the bootstrap. progress: called as
-    progress(frames done, frames in all, clip).
+    generated, true: folders or video files (see eval.clips); true may be several.
+    protocols: labels (see eval.protocol.get). networks: role -> name of eval.features.NETWORKS, or an Extractor or Lpips; default: the
+    protocols' own. A metric whose role is not named is left out, and the result says so. weights: the folder that their files lie below.
+    split: keep the clips of one split of the true folders' clips.csv. gaps: whether frame numbers may have gaps; no window spans one.
+    seed: of the bootstrap. workers: threads that decode ahead. cache: a folder of features kept between evaluations, or None.
+    progress: called as progress(frames done, frames in all, clip).
 
     Result: `protocols` {label: {id, version, size, metrics, left_out}}; a metric has value, n, videos, interval (95 %, over
-    videos; null for one video), unit, better, and per_video or dimension. `frames`: how many, their sizes, and the SHA-256 of
-    the lists of files as sha256sum prints them. `networks`: role -> name, published, and the SHA-256 of its weights.
-    `warnings`: sentences. Errors: UserError.
+    videos; null for one video), unit, better, and per_video, or dimension and replicates (the distances of the resamples). `frames`: how
+    many, in all and per video, their sizes, and the SHA-256 of the lists of files as sha256sum prints them. `networks`: role -> name,
+    published, and the SHA-256 of its weights. `warnings`: sentences. Errors: UserError.
     """
     chosen = [protocol.get(label) for label in protocols]
     networks = _checked(protocol.ROLES if networks is None else networks, chosen)
-    clips = frames.pair(generated, true, split)
+    paired = clips.pair(generated, true, split, gaps)
     if {"fid_vid", "fvd"} & set(networks):
-        _long_enough(clips)
+        _long_enough(paired)
     loaded, weights = _load(networks, weights, device)
-    views = {size: View(size, [metric for p in chosen if p.size == size for metric in p.metrics if metric.role in {None, *loaded}], loaded)
+    kept = FeatureCache(cache)
+    views = {size: View(size, [metric for p in chosen if p.size == size for metric in p.metrics if metric.role in {None, *loaded}], loaded, kept, weights)
              for size in {p.size for p in chosen}}
-    listed = _pass(clips, views, any(p.id == "corrected" and p.size is None for p in chosen), progress)
+    listed = _pass(paired, views, any(p.id == "corrected" and p.size is None for p in chosen), workers, progress)
     memo = {}
     results = {p.label: _protocol_result(p, views[p.size], memo, seed) for p in chosen}
     return {
         "format": FORMAT, "protocols": results, "frames": listed,
-        "warnings": [warning for label, body in results.items() for warning in _warnings(label, body["metrics"])],
+        "warnings": [*_lossy(paired), *(warning for label, body in results.items() for warning in _warnings(label, body["metrics"]))],
         "networks": {role: {"name": network.name, "published": network.name == protocol.ROLES[role], "weights": weights[role]}
                      for role, network in loaded.items()},
         "bootstrap": {"level": bootstrap.LEVEL, "over": "videos", "seed": seed,
-                      "resamples": {"means and kernel distances": bootstrap.MEANS, "frechet distances": bootstrap.DISTANCES}},
+                      "resamples": {"means": bootstrap.MEANS, "distances": bootstrap.DISTANCES}},
         "software": {name: importlib.metadata.version(name) for name in SOFTWARE},
     }
 
@@ -83,85 +85,42 @@ def _load(networks, folder, device):
     return {role: network for role, (network, _) in pairs.items()}, {role: files for role, (_, files) in pairs.items()}
 
 
-def _pass(clips, views, same_size, progress):
+def _pass(paired, views, same_size, workers, progress):
     """Read every frame once and hand it to the views. -> what the result says of the frames."""
-    sizes = tuple(frames.read(paths[0]).shape[:2] for paths in (clips[0].generated, clips[0].true))
+    sizes = tuple(frames.at(side, 0).shape[:2] for side in (paired[0].generated, paired[0].true))
     if same_size and sizes[0] != sizes[1]:
         (gh, gw), (th, tw) = sizes
         raise UserError(f"corrected-1: expected generated and true frames of one size, got {gw}x{gh} and {tw}x{th}; "
                         "declare a size as corrected-1@SIZE")
     step = max(1, min(FRAMES_AT_ONCE, PIXELS_AT_ONCE // (sizes[1][0] * sizes[1][1])))
-    total, done, digests = sum(len(clip.numbers) for clip in clips), 0, ([], [])
-    for clip in clips:
-        for run in clip.runs():
+    total, done, lines = sum(len(clip.numbers) for clip in paired), 0, ([], [])
+    with ThreadPoolExecutor(workers) if workers else contextlib.nullcontext() as pool:
+        for clip in paired:
+            sums = [side.sums() for side in (clip.generated, clip.true)]
+            for own, side in zip(sums, lines):
+                side += own
             for view in views.values():
-                view.start(clip.name)
-            for first in range(run.start, run.stop, step):
-                part = slice(first, min(first + step, run.stop))
-                made, truth = (frames.read_all(paths[part], size, digest)
-                               for paths, size, digest in zip((clip.generated, clip.true), sizes, digests))
+                view.start(clip, [([line.partition(" ")[0] for line in own], size) for own, size in zip(sums, sizes)])
+            stacks = [frames.Stacks(side, word, size, pool) for side, word, size in zip((clip.generated, clip.true), ("generated", "true"), sizes)]
+            for run in clip.runs():
                 for view in views.values():
-                    view.push(made, truth)
-                done += len(truth)
-                if progress:
-                    progress(done, total, clip.name)
+                    view.start_run()
+                for first in range(run.start, run.stop, step):
+                    made, truth = (stack.take(min(step, run.stop - first)) for stack in stacks)
+                    for view in views.values():
+                        view.push(made, truth)
+                    done += len(truth)
+                    if progress:
+                        progress(done, total, clip.name)
+                for view in views.values():
+                    view.finish_run()
+            for stack in stacks:
+                stack.end()
             for view in views.values():
                 view.finish()
-    return {"count": total, "videos": len(clips), "size": list(sizes[1]), "generated_size": list(sizes[0]),
-            "sha256": {side: frames.digest_of(lines) for side, lines in zip(("generated", "true"), digests)}}
-
-
-class View:
-    """The frames at one size, and all that is measured on them: values and features, clip by clip, in float64."""
-
-    def __init__(self, size, metrics, networks):
-        self.size, self.networks, self.shape = size, networks, None
-        self.measures = sorted({metric.measure for metric in metrics if metric.kind == "pixel"})
-        self.fed = sorted({(metric.role, metric.measure) for metric in metrics if metric.kind == "lpips"})
-        self.resized = sorted({(metric.role, metric.resize) for metric in metrics if metric.resize})
-        self.video = {networks[metric.role].name: networks[metric.role] for metric in metrics if metric.windows}
-        self.found = defaultdict(lambda: defaultdict(list))     # key -> clip -> pieces
-
-    def start(self, clip):
-        """Begin a run of consecutive frames of a clip."""
-        from eval.features.extractor import Windows
-
-        self.clip = clip
-        self.streams = {(name, side): Windows(network, protocol.WINDOW) for name, network in self.video.items() for side in (0, 1)}
-
-    def push(self, generated, true):
-        """The next frames of the run, uint8 (n, h, w, 3) each."""
-        if self.size:
-            generated, true = (frames.resize_to_declared(x, (self.size, self.size)) for x in (generated, true))
-        generated = frames.resize_as_disco(generated, true.shape[1:3])
-        self.shape = true.shape[1:3]
-        for measure in self.measures:
-            self._add(("pixel", measure), pixel.MEASURES[measure](generated, true))
-        for role, fed in self.fed:
-            self._add(("lpips", role, fed), self.networks[role].frames(generated, true, fed))
-        for role, resize in self.resized:
-            for side, x in enumerate((generated, true)):
-                self._add(("features", role, resize, side), self.networks[role].pictures(x, RESIZES[resize])[role])
-        for (_, side), stream in self.streams.items():
-            stream.push((generated, true)[side])
-
-    def finish(self):
-        """End the run: the features of its windows, and which of them are disjoint."""
-        for (_, side), stream in self.streams.items():
-            for role, values in stream.finish().items():
-                self._add(("features", role, "every", side), values)
-                self._add(("features", role, "disjoint", side), values[::protocol.WINDOW])
-
-    def _add(self, key, values):
-        self.found[key][self.clip].append(values)
-
-    def samples(self, metric):
-        """How many pictures or windows a metric of features has."""
-        return sum(map(len, self.get("features", metric.role, metric.resize or metric.windows, 1).values()))
-
-    def get(self, *key):
-        """{clip: float64 array} of a key, clips in order."""
-        return {clip: np.concatenate(pieces).astype(np.float64, copy=False) for clip, pieces in sorted(self.found[key].items())}
+    return {"count": total, "videos": len(paired), "per_video": {clip.name: len(clip.numbers) for clip in paired},
+            "size": list(sizes[1]), "generated_size": list(sizes[0]),
+            "sha256": {side: frames.digest_of(own) for side, own in zip(("generated", "true"), lines)}}
 
 
 def _protocol_result(p, view, memo, seed):
@@ -177,7 +136,7 @@ def _protocol_result(p, view, memo, seed):
             name = network.name if network else None
             metrics[protocol.metric_key(metric, name)] = {
                 "kind": metric.kind, "unit": metric.unit, "better": metric.better, **({"network": name} if name else {}),
-                **_numbers(metric, view, memo, seed)}
+                **numbers(metric, view, memo, seed)}
     return {"id": p.id, "version": p.version, "size": list(view.shape), "metrics": metrics, "left_out": left_out}
 
 
@@ -188,43 +147,10 @@ def _warnings(label, metrics):
                    "distance is biased upwards; compare it only at equal n, and read KID or KVD beside it")
 
 
-def _numbers(metric, view, memo, seed):
-    """The value of a metric, its n and its interval."""
-    if metric.kind == "pixel":
-        return _mean(view.get("pixel", metric.measure), seed)
-    if metric.kind == "lpips":
-        return _mean(view.get("lpips", metric.role, metric.measure), seed)
-    key = (view.size, metric.kind, metric.role, metric.resize or metric.windows)
-    if key not in memo:
-        made, truth = (view.get("features", *key[2:], side) for side in (0, 1))
-        memo[key] = (_frechet if metric.kind == "frechet" else _kernel)(made, truth, seed)
-    return memo[key]
-
-
-def _mean(values, seed):
-    sizes, sums = (np.array([function(v) for v in values.values()], np.float64) for function in (len, np.sum))
-    value, counts = sums.sum() / sizes.sum(), bootstrap.draws(len(values), bootstrap.MEANS, seed)
-    return {"value": float(value), "n": int(sizes.sum()), "videos": len(values),
-            "interval": _interval(value, counts @ sums / (counts @ sizes), values),
-            "per_video": {clip: float(v.mean()) for clip, v in values.items()}}
-
-
-def _frechet(made, truth, seed):
-    x, y, sizes = *(np.concatenate(list(side.values())) for side in (made, truth)), [len(v) for v in truth.values()]
-    value = frechet_distance(x, y)
-    replicates = [frechet_distance(x, y, np.repeat(counts, sizes)) for counts in bootstrap.draws(len(truth), bootstrap.DISTANCES, seed)
-                  if len(truth) > 1]
-    return {"value": value, "n": len(x), "dimension": x.shape[1], "videos": len(truth), "interval": _interval(value, replicates, truth)}
-
-
-def _kernel(made, truth, seed):
-    sizes = [len(v) for v in truth.values()]
-    x, y = (np.concatenate(list(side.values())) for side in (made, truth))
-    value, sums = kernel_distance(x, y), KernelSums(x, y, sizes)
-    replicates = [sums(counts) for counts in bootstrap.draws(len(truth), bootstrap.MEANS, seed)]
-    return {"value": value, "n": len(x), "dimension": x.shape[1], "videos": len(truth),
-            "interval": _interval(value, replicates, truth)}
-
-
-def _interval(value, replicates, videos):
-    return bootstrap.interval(value, replicates) if len(videos) > 1 else None
+def _lossy(paired):
+    """A warning for each side that was stored with a loss: the metrics then measure the storage too."""
+    for word in ("generated", "true"):
+        kinds = sorted({lossy for clip in paired if (lossy := getattr(clip, word).lossy)})
+        if kinds:
+            yield (f"{word} frames come from {' and '.join(kinds)}: compression changes every metric (docs/metrics.md has by how much), "
+                   "so compare only with frames stored the same way; PNG loses nothing")

@@ -1,7 +1,8 @@
-"""`python -m eval score GEN TRUE`: the metrics of a folder of generated frames, as JSON."""
+"""`tcan-eval GEN TRUE`: the metrics of generated frames or videos, as JSON, and as a page to read."""
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,9 +19,11 @@ def add_arguments(parser):
     parser.epilog = "networks, by role (the protocols' own first; any other is a stand-in and its metrics carry its name):\n" + "\n".join(
         f"  {role:<11}{', '.join(sorted((n for n in NETWORKS if role in NETWORKS[n].roles), key=lambda n: n != own))}"
         for role, own in protocol.ROLES.items())
-    parser.add_argument("generated", metavar="GEN", type=Path, help="folder of generated frames: one folder for each clip, or DisCo's one folder")
-    parser.add_argument("true", metavar="TRUE", type=Path, nargs="+", help="folder(s) of true frames under the same names")
+    parser.add_argument("generated", metavar="GEN", type=Path,
+                        help="generated frames: a folder with a folder or video for each clip, DisCo's one folder of all frames, or one video")
+    parser.add_argument("true", metavar="TRUE", type=Path, nargs="+", help="true frames under the same names, likewise; several add up")
     parser.add_argument("--split", help="score the clips of this split of TRUE's clips.csv (default: every clip)")
+    parser.add_argument("--gaps", action="store_true", help="frame numbers may have gaps, as DisCo's test set has them; no window spans one")
     parser.add_argument("--protocol", nargs="+", default=list(protocol.PROTOCOLS), metavar="NAME",
                         help=f"disco-1, corrected-1 or corrected-1@SIZE (default: {' '.join(protocol.PROTOCOLS)})")
     parser.add_argument("--networks", nargs="*", metavar="ROLE=NAME",
@@ -29,27 +32,70 @@ def add_arguments(parser):
     parser.add_argument("--window", type=int, default=protocol.WINDOW, help=argparse.SUPPRESS)    # a protocol's, not the user's: checked
     parser.add_argument("--device", default="cpu", help="torch device (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: %(default)s)")
-    parser.add_argument("--out", type=Path, required=True,
-                        help=f"metrics.json: everything. {SUMMARY}, the values alone, is written beside it, for `dvc metrics`")
+    parser.add_argument("--workers", type=int, default=2, help="threads that decode ahead (default: %(default)s)")
+    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR",
+                        help="features kept between evaluations, by content: a second system pays for its own frames only (default: %(default)s)")
+    parser.add_argument("--no-cache", dest="cache", action="store_const", const=None, help="keep no features")
+    parser.add_argument("--out", type=Path,
+                        help=f"metrics.json: everything; {SUMMARY}, the values alone, is written beside it, and printed. Without: everything is printed")
+    parser.add_argument("--html", type=Path, help="a page to read: values, intervals, each video, frames side by side")
+
+
+def default_cache():
+    """Where features are kept unless --cache says otherwise."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tcan-eval"
 
 
 def run(args):
-    """Score, write both files, and print the summary on stdout; people read stderr."""
+    """Score, write the files, and print JSON on stdout; people read stderr."""
     if args.window != protocol.WINDOW:
         raise UserError(f"--window {args.window}: expected {protocol.WINDOW}, which is the protocols'; another window is another protocol")
+    if args.workers < 0:
+        raise UserError(f"--workers: expected 0 or more threads, got {args.workers}")
     networks = None if args.networks is None else _networks(args.networks)
     for label in args.protocol:
         protocol.get(label)
     from eval.files import write_json
     from eval.score import evaluate, summary
 
-    result = evaluate(args.generated, args.true, args.protocol, networks, args.weights, split=args.split, device=args.device,
-                      seed=args.seed, progress=Progress())
+    result = evaluate(args.generated, args.true, args.protocol, networks, args.weights, split=args.split, gaps=args.gaps, device=_device(args.device),
+                      seed=args.seed, workers=args.workers, cache=args.cache, progress=Progress())
     for warning in result["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
-    write_json(args.out.with_name(SUMMARY), summary(result))
-    write_json(args.out, result)        # last: where it stands, the other does
-    print(json.dumps(summary(result), indent=1, sort_keys=True))
+    print(_for_people(result), file=sys.stderr)
+    if args.html:
+        from eval import clips, frames
+        from eval.html_report import write_html
+
+        paired = clips.pair(args.generated, args.true, args.split, args.gaps)
+        write_html(args.html, result, paired, lambda clip, side, index: frames.at((clip.generated, clip.true)[side], index), str(args.generated))
+    if args.out:
+        write_json(args.out.with_name(SUMMARY), summary(result))
+        write_json(args.out, result)        # last: where it stands, the other does
+    print(json.dumps(summary(result) if args.out else result, indent=1, sort_keys=True))
+
+
+def _for_people(result):
+    """The values with their intervals, aligned."""
+    lines = []
+    for label, body in result["protocols"].items():
+        lines.append(f"{label}, {result['frames']['videos']} videos, {result['frames']['count']} frames of {body['size'][1]}x{body['size'][0]}")
+        for name, entry in body["metrics"].items():
+            interval = "" if entry["interval"] is None else "[{:.4g}, {:.4g}]".format(*entry["interval"])
+            lines.append(f"  {name:<32}{entry['value']:>12.5g}  {interval:<24}{entry['unit']}{', more is better' if entry['better'] == 'higher' else ''}")
+        lines += [f"  {name:<32}{'left out':>12}  {why}" for name, why in body["left_out"].items()]
+    return "\n".join(lines)
+
+
+def _device(name):
+    """A device that torch can use, or a UserError."""
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+        return name
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {name}: expected a device that torch can use ({' '.join(str(error).split())[:120]}); leave it out for the CPU") from error
 
 
 def _networks(words):
@@ -67,7 +113,7 @@ def _networks(words):
 
 
 class Progress:
-    """A bar with the time left on a terminal; elsewhere a line when a clip begins."""
+    """A bar on a terminal, elsewhere a line when a clip begins; both say the time left."""
 
     def __init__(self):
         self.bar, self.clip, self.started = None, None, time.monotonic()
@@ -82,5 +128,6 @@ class Progress:
             if done == total:
                 self.bar.close()
         elif clip != self.clip or done == total:
-            print(f"score: {done}/{total} frames, {clip}, {time.monotonic() - self.started:.1f} s", file=sys.stderr, flush=True)
+            taken = time.monotonic() - self.started
+            print(f"score: {done}/{total} frames, {clip}, {taken:.1f} s, {taken / done * (total - done):.0f} s left", file=sys.stderr, flush=True)
         self.clip = clip

@@ -11,29 +11,33 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from eval.compare import FORMAT
 from eval.errors import UserError
 from eval.protocol import PROTOCOLS, WINDOW
 
-FORMAT = 1          # of metrics.json, as eval.score writes it
 PAPER = Path(__file__).with_name("paper_tables.csv")
 PAPER_METRICS = {"l1": "L1", "ssim": "SSIM", "lpips": "LPIPS", "fid": "FID", "fid_vid": "FID-VID", "fvd": "FVD"}
 GREY = "L1-grey"
-RUN, NOT_RUN, CITED = "run here", "not run", "cited only"
+RUN, SCORED, NOT_RUN, CITED = "run here", "scored here", "not run", "cited only"
+HERE = (RUN, SCORED)
 
 
 @dataclass(frozen=True)
 class System:
-    """A row of params.yaml: its title, the tables that show it, and whether it is the floor (the source frame, copied)."""
+    """A row of params.yaml: its title, the tables that show it, whether it is the floor (the source frame, copied), and whether its frames
+    were made elsewhere (`external`)."""
 
     title: str
     tables: tuple
     floor: bool
+    external: bool = False
 
 
 @dataclass(frozen=True)
 class Metric:
     """One value and how sure it is: `n` samples (`samples` says of what), `interval` (low, high) or None; `dimension` of the features of a
-    Fréchet distance, else None; `per_video` {clip: value}, empty where a metric has no value of a single video."""
+    Fréchet distance, else None; `per_video` {clip: value}, empty where a metric has no value of a single video; `entry`: all that metrics.json
+    says of it, which eval.compare reads."""
 
     value: float
     n: int
@@ -41,34 +45,46 @@ class Metric:
     interval: tuple | None
     dimension: int | None
     per_video: dict
+    entry: dict
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What one protocol says of one system. `identity`: what must be equal in every row of a table, by name; `left_out`: {metric: why}."""
+    """What one protocol says of one system. `frames`: {video: number of frames}; `seed`: of the bootstrap; `identity`: what must be equal in every
+    row of a table, by name; `left_out`: {metric: why}."""
 
     height: int
     width: int
-    videos: int
+    frames: dict
+    seed: int
     identity: dict
     metrics: dict
     left_out: dict
 
+    @property
+    def videos(self):
+        return len(self.frames)
+
 
 def read_systems(params, scale):
-    """{row: System} of params.yaml, and the command that makes a row's results at a scale."""
+    """{row: System} of params.yaml, first `rows`, then what `external` has of this scale; and the command that makes a row's results at it."""
     try:
         document = yaml.safe_load(Path(params).read_text())
         rows, scales, default = document["rows"], document["scales"], document["scale"]
         systems = {name: System(str(row["title"]), tuple(row["tables"]), row.get("baseline") == "copy") for name, row in rows.items()}
+        external = {name: System(str(entry["title"]), tuple(entry.get("tables", (1,))), False, external=True)
+                    for name, entry in (document.get("external") or {}).items() if entry["scale"] == scale}
     except FileNotFoundError as error:
         raise UserError(f"{params}: expected the parameter file, found none; run from the project's root or pass --params") from error
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{params}: expected scale, scales and rows (each with title and tables), got {' '.join(str(error).split())}") from error
+        raise UserError(f"{params}: expected scale, scales, rows (each with title and tables) and external (each with title and scale), "
+                        f"got {' '.join(str(error).split())}") from error
     if scale not in scales:
         raise UserError(f"--scale: expected one of {', '.join(sorted(scales))}, got {scale!r}")
+    if taken := sorted(systems.keys() & external.keys()):
+        raise UserError(f"{params}: expected names in external that no row has, got {', '.join(taken)}; rename the entry")
     config = "" if scale == default else f" --config scale={scale}"
-    return systems, f"snakemake --cores all results/{scale}/{{row}}/metrics.json{config}"
+    return systems | external, f"snakemake --cores all results/{scale}/{{row}}/metrics.json{config}"
 
 
 def read_paper(path=PAPER):
@@ -101,43 +117,49 @@ def read_metrics(path):
         result = json.loads(Path(path).read_text())
         if result["format"] != FORMAT:
             raise UserError(f"{path}: expected format {FORMAT}, got {result['format']}; score the row again")
-        frames, bodies = result["frames"], result["protocols"]
-        return {label: _scores(bodies[label], frames, result["networks"], PROTOCOLS[label.partition("@")[0]])
-                for label in sorted(bodies, key=lambda label: (list(PROTOCOLS).index(label.partition("@")[0]), label))}
+        known = list(PROTOCOLS)
+        return {label: _scores(result["protocols"][label], result, PROTOCOLS[label.partition("@")[0]])
+                for label in sorted(result["protocols"], key=lambda label: (known.index(label.partition("@")[0]), label))}
     except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: expected what `python -m eval score` writes, got something else ({type(error).__name__}: {error}); "
                         "score the row again") from error
 
 
-def _scores(body, frames, networks, protocol):
-    entries = {}
+def _scores(body, result, protocol):
+    entries, frames = {}, result["frames"]
     for metric in protocol.metrics:
         key = next((key for key in body["metrics"] if key.partition("[")[0] == metric.name), None)
         if key is not None:
             entry = body["metrics"][key]
             samples = {None: "frames", "every": f"windows of {WINDOW} frames", "disjoint": f"disjoint windows of {WINDOW} frames"}[metric.windows]
+            mean = metric.kind in ("pixel", "lpips")
             entries[key] = Metric(entry["value"], entry["n"], samples, tuple(entry["interval"]) if entry["interval"] else None,
-                                  entry["dimension"] if metric.kind == "frechet" else None, entry.get("per_video", {}))
+                                  entry["dimension"] if metric.kind == "frechet" else None, entry["per_video"] if mean else {}, entry)
+            if mean and entry["per_video"].keys() != frames["per_video"].keys() or not mean and "replicates" not in entry:
+                raise ValueError(f"{key} without {'a value for each video' if mean else 'replicates'}")
     height, width = body["size"]
     identity = {"version": (body["id"], body["version"]), "frame size": (height, width), "true frames": frames["sha256"]["true"],
-                "networks": networks, "metrics": sorted(entries)}
-    return Scores(height, width, frames["videos"], identity, entries, body["left_out"])
+                "videos": frames["per_video"], "networks": result["networks"], "bootstrap": result["bootstrap"], "metrics": sorted(entries)}
+    return Scores(height, width, frames["per_video"], result["bootstrap"]["seed"], identity, entries, body["left_out"])
 
 
 def build(number, systems, paper, scored, command):
-    """Table `number` as a DataFrame: the paper's lines in the paper's order, then those that only run here, the floor last."""
+    """Table `number` as a DataFrame: the paper's lines in the paper's order, then those that only run here, frames from elsewhere, the floor last.
+
+    The columns `floor` and `frames_from` (the title of a system whose frames were made elsewhere) are for the page, not for the CSV.
+    """
     cited = paper[paper["table"] == number].set_index("row")
-    ours = [row for row, system in systems.items() if number in system.tables]
-    order = [*cited.index, *(row for row in ours if row not in cited.index and not systems[row].floor),
-             *(row for row in ours if row not in cited.index and systems[row].floor)]
+    ours = {row: system for row, system in systems.items() if number in system.tables}
+    alone = sorted((row for row in ours if row not in cited.index), key=lambda row: (ours[row].floor, ours[row].external))
     lines = []
-    for row in order:
-        status = CITED if row not in ours else RUN if row in scored else NOT_RUN
+    for row in [*cited.index, *alone]:
+        status = CITED if row not in ours else NOT_RUN if row not in scored else SCORED if ours[row].external else RUN
         line = {"table": number, "row": row, "system": cited.at[row, "method"] if row in cited.index else systems[row].title,
-                "floor": row in ours and systems[row].floor, "here": status, "command": command.format(row=row) if status == NOT_RUN else None}
+                "floor": row in ours and ours[row].floor, "frames_from": ours[row].title if row in ours and ours[row].external else None,
+                "here": status, "command": command.format(row=row) if status == NOT_RUN else None}
         if row in cited.index:
             line |= _paper_cells(cited.loc[row])
-        for protocol, scores in (scored[row] if status == RUN else {}).items():
+        for protocol, scores in (scored[row] if status in HERE else {}).items():
             line |= _cells(protocol, scores)
         lines.append(line)
     return pd.DataFrame(lines)

@@ -1,4 +1,4 @@
-"""What all feature networks have in common: frames in, float64 features out, for pictures and for windows of video."""
+"""What all feature networks have in common: frames in, features out, for pictures and for windows of video."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ class Extractor:
     device: str = "cpu"
 
     def pictures(self, frames, resize):
-        """Features of uint8 frames (n, h, w, 3): role -> float64 (n, d)."""
+        """Features of uint8 frames (n, h, w, 3): role -> (n, d), in the network's own precision."""
         return self.forward(self.prepare(frames, resize))
 
     def forward(self, x, *arguments):
         with torch.inference_mode():
-            out = {role: value.double().cpu().numpy() for role, value in self.network(x.to(self.device), *arguments).items()}
+            out = {role: value.cpu().numpy() for role, value in self.network(x.to(self.device), *arguments).items()}
         for role, value in out.items():
             if not np.isfinite(value).all():
                 raise UserError(f"{self.name}: expected finite features for {role}, got NaN or infinity; check its weight file")
@@ -63,8 +63,8 @@ class Windows:
         self.held = self.held[count:]
 
     def finish(self):
-        """role -> float64 (windows, d), the window that begins at the run's first frame first; (0, d) for a run too short."""
+        """role -> (windows, d), the window that begins at the run's first frame first; (0, d) for a run too short."""
         if self.extractor.whole_runs and len(self.held) >= self.length:
             self.found.append(self.extractor.forward(self.held.movedim(0, 1)[None], self.length))
-        return {role: np.concatenate([np.empty((0, dimension)), *(found[role] for found in self.found)])
+        return {role: np.concatenate([np.empty((0, dimension), np.float32), *(found[role] for found in self.found)])
                 for role, dimension in self.extractor.features.items()}

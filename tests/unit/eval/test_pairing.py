@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from eval import frames
+from eval.clips import Clip, pair
 from eval.errors import UserError
 from tests.golden.made_clips import moving, write
 
@@ -31,7 +32,7 @@ def numbers(ranges):
 @pytest.mark.parametrize("video", TIKTOK)
 def test_windows_of_the_papers_test_videos(video):
     ranges, windows = TIKTOK[video]
-    clip = frames.Clip(video, numbers(ranges), (), ())
+    clip = Clip(video, numbers(ranges), (), ())
     assert clip.windows(16) == windows
     assert len(clip.runs()) == len(ranges.split())
 
@@ -46,11 +47,11 @@ def test_frames_come_in_the_order_of_their_numbers(tmp_path, clips):
         write(tmp_path / folder, clips, numbers=range(18, 0, -1))       # written backwards; 0010.png sorts after 0009.png by number too
         for path in (tmp_path / folder / "anna").iterdir():
             path.rename(path.with_name(f"frame_{int(path.stem)}.png"))      # without leading zeros
-    anna, bert = frames.pair(tmp_path / "gen", tmp_path / "true")
+    anna, bert = pair(tmp_path / "gen", tmp_path / "true")
     assert (anna.name, bert.name) == ("anna", "bert")
     assert anna.numbers == tuple(range(1, 19))
-    assert [path.name for path in anna.true[8:11]] == ["frame_9.png", "frame_10.png", "frame_11.png"]
-    np.testing.assert_array_equal(frames.read(anna.true[0]), clips["anna"][17])
+    assert [path.name for path in anna.true.paths[8:11]] == ["frame_9.png", "frame_10.png", "frame_11.png"]
+    np.testing.assert_array_equal(frames.read(anna.true.paths[0]), clips["anna"][17])
 
 
 def test_discos_one_folder(tmp_path, clips):
@@ -60,7 +61,7 @@ def test_discos_one_folder(tmp_path, clips):
         for name, video in (("TiktokDance_201_005_1x1", clips["anna"]), ("TiktokDance_00337", clips["bert"])):
             for number, frame in enumerate(video):
                 Image.fromarray(frame).save(tmp_path / folder / f"{name}_{number:05d}jpg.png")
-    assert [(clip.name, len(clip.numbers)) for clip in frames.pair(tmp_path / "gen", tmp_path / "true")] == [
+    assert [(clip.name, len(clip.numbers)) for clip in pair(tmp_path / "gen", tmp_path / "true")] == [
         ("TiktokDance_00337", 17), ("TiktokDance_201_005_1x1", 18)]
 
 
@@ -68,15 +69,15 @@ def test_several_true_folders_and_a_split(tmp_path, clips):
     write(tmp_path / "human", {"anna": clips["anna"]}, table={"anna": "test"})
     write(tmp_path / "puppets", {"bert": clips["bert"], "carl": clips["bert"]}, table={"bert": "test", "carl": "train"})
     write(tmp_path / "gen", clips)
-    assert [clip.name for clip in frames.pair(tmp_path / "gen", [tmp_path / "human", tmp_path / "puppets"], "test")] == ["anna", "bert"]
+    assert [clip.name for clip in pair(tmp_path / "gen", [tmp_path / "human", tmp_path / "puppets"], "test")] == ["anna", "bert"]
     with pytest.raises(UserError, match="carl"):
-        frames.pair(tmp_path / "gen", [tmp_path / "human", tmp_path / "puppets"])
+        pair(tmp_path / "gen", [tmp_path / "human", tmp_path / "puppets"])
 
 
 def test_records_beside_the_clips_are_no_clips(folders):
     (folders[0] / "run.json").write_text("{}")
     (folders[0] / ".cache").mkdir()
-    assert len(frames.pair(*folders)) == 2
+    assert len(pair(*folders)) == 2
 
 
 # name -> what is done to GEN and TRUE, and what the error must say
@@ -90,9 +91,11 @@ BROKEN = {
     "two forms of name": (lambda gen, true: (gen / "anna/0004.png").rename(gen / "anna/x0004.png"), "one form of name"),
     "a number twice": (lambda gen, true: shutil.copy(gen / "anna/0004.png", gen / "anna/4.png"), "one frame of number 4"),
     "a gap in a clip of the table": (lambda gen, true: [(f / "anna/0004.png").unlink() for f in (gen, true)], "18 frames that clips.csv names, found 17"),
+    "a gap on both sides": (lambda gen, true: [(true / "clips.csv").unlink(), *((f / "anna/0004.png").unlink() for f in (gen, true))],
+                            r"clip anna: .*1 gap\(s\), the first from 3 to 5; .* --gaps"),
     "no frame": (lambda gen, true: [path.unlink() for path in (gen / "anna").iterdir()], "found none"),
-    "no clip": (lambda gen, true: [shutil.rmtree(gen / clip) for clip in ("anna", "bert")], "found neither"),
-    "no folder": (lambda gen, true: shutil.rmtree(gen), "a folder of clips, found nothing"),
+    "no clip": (lambda gen, true: [shutil.rmtree(gen / clip) for clip in ("anna", "bert")], "found none; give the folder"),
+    "no folder": (lambda gen, true: shutil.rmtree(gen), "a folder of clips or a video file, found nothing"),
     "a table without its columns": (lambda gen, true: (true / "clips.csv").write_text("name\nanna\n"), "columns id, split and frames"),
     "a table of clips that are not there": (lambda gen, true: shutil.rmtree(true / "anna"), "a folder of frames, found nothing"),
 }
@@ -103,14 +106,14 @@ def test_what_does_not_pair_is_an_error(folders, case):
     damage, message = BROKEN[case]
     damage(*folders)
     with pytest.raises(UserError, match=message) as error:
-        frames.pair(*folders)
+        pair(*folders)
     assert "\n" not in str(error.value)
 
 
 def test_a_clip_in_two_true_folders(folders, tmp_path, clips):
     write(tmp_path / "more", {"anna": clips["anna"]})
     with pytest.raises(UserError, match="anna is in two"):
-        frames.pair(folders[0], [folders[1], tmp_path / "more"])
+        pair(folders[0], [folders[1], tmp_path / "more"])
 
 
 def sixteen_bits(path):
@@ -143,11 +146,34 @@ def test_pictures_that_are_not_8_bit_rgb(folders, case):
 
 def test_mixed_sizes(folders):
     Image.fromarray(moving(1, 25)[0]).save(folders[0] / "anna" / "0004.png")
-    paths = sorted((folders[0] / "anna").iterdir())
-    with pytest.raises(UserError, match="0004.png: expected 24x24 pixels like the first frame, got 25x25"):
-        frames.read_all(paths, (24, 24), None)
+    side = frames.Stills(tuple(sorted((folders[0] / "anna").iterdir())))
+    with pytest.raises(UserError, match="0004.png: expected 24x24 pixels like the first generated frame, got 25x25"):
+        frames.Stacks(side, "generated", (24, 24)).take(18)
 
 
 def test_jpeg_frames_are_read(tmp_path):
     Image.fromarray(moving(1, 24)[0]).save(tmp_path / "0001.jpg")
     assert frames.read(tmp_path / "0001.jpg").shape == (24, 24, 3)
+
+
+def test_a_generated_frame_may_be_another_kind_of_file(folders):
+    for path in (folders[0] / "anna").iterdir():
+        Image.open(path).save(path.with_suffix(".jpg"))
+        path.unlink()
+    anna, bert = pair(*folders)
+    assert [path.name for path in anna.generated.paths[:2]] == ["0000.jpg", "0001.jpg"] and anna.generated.lossy and not bert.generated.lossy
+
+
+def test_gaps_are_allowed_where_they_are_expected(folders):
+    (folders[1] / "clips.csv").unlink()
+    for folder in folders:
+        (folder / "anna/0004.png").unlink()
+    anna, _ = pair(*folders, gaps=True)
+    assert anna.runs() == [range(0, 4), range(4, 17)]
+
+
+def test_one_folder_of_one_clip(tmp_path, clips):
+    for folder in ("gen", "true"):
+        write(tmp_path, {folder: clips["anna"]})
+    (clip,) = pair(tmp_path / "gen", tmp_path / "true")
+    assert clip.name == "frames" and len(clip.numbers) == 18

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from eval import strips, tables
+from eval import bootstrap, strips, tables
 from eval.protocol import PROTOCOLS
 
 STANDING = np.array([[.5, .2], [.5, .3], [.42, .3], [.36, .42], [.34, .54], [.58, .3], [.64, .42], [.66, .54], [.45, .55], [.44, .72], [.43, .9],
@@ -72,27 +72,38 @@ SYSTEMS = {"base": tables.System("base", (2,), False), "appa": tables.System("AP
            "tcan_mm1": tables.System("TCAN (w/ mm1)", (1, 2, 3), False), "unfrozen": tables.System("unfrozen", (2,), False),
            "copy": tables.System("floor", (1, 2, 3), True)}
 TYPICAL = {"L1": 5.5 / 4096, "L1-grey": 5.5, "SSIM": 0.74, "PSNR": 21, "LPIPS": 0.29, "FID": 29, "KID": 0.02, "FID-VID": 19, "FVD": 154, "KVD": 0.3}
+CLIPS = tuple(sorted(("real_walk", "puppet_01", "puppet_02", "puppet_03", "puppet_04", "puppet_05")))
+COMMON = np.random.default_rng(0).normal(1, 0.2, bootstrap.DISTANCES)       # what the draw of the videos does to every system's distances alike
 
 
-def metrics(factor, clips=("real_walk", "puppet_01", "puppet_02"), size=64):
-    """A metrics.json as a dict: typical values, those of `lower is better` times `factor`."""
-    protocols = {}
+def metrics(factor, clips=CLIPS, size=64, noise=0.0, seed=0):
+    """A metrics.json as a dict: typical values, those of `lower is better` times `factor`, equally in each video.
+
+    noise: of each video's value and each resample's distance, relative and apart for each `seed`, so that systems are no longer told apart.
+    """
+    rng, protocols = np.random.default_rng(seed), {}
     for label in ("disco-1", "corrected-1"):
         entries = {}
         for metric in PROTOCOLS[label].metrics:
             base = metric.name.partition("-disjoint")[0]
             value = TYPICAL.get(base, 0.02) * (factor if metric.better == "lower" else 2 - factor)
             if base in NETWORKS or metric.role is None:
-                per_video = {"per_video": {clip: value * (0.9 + 0.1 * place) for place, clip in enumerate(clips)}} if metric.kind == "pixel" else {}
-                dimension = {"dimension": 1280} if metric.kind in ("frechet", "kernel") else {}
+                if metric.kind in ("pixel", "lpips"):
+                    spread = 0.9 + 0.1 * np.arange(len(clips))
+                    each = value * (spread / spread.mean() + noise * rng.permutation(np.linspace(-1, 1, len(clips))))
+                    more = {"per_video": dict(zip(clips, each.tolist()))}
+                else:
+                    replicates = value * (COMMON + noise * rng.normal(size=len(COMMON)))
+                    more = {"dimension": 1280, "replicates": replicates.tolist() if len(clips) > 1 else None}
                 key = f"{metric.name}[{NETWORKS[base]}]" if metric.role else metric.name
-                entries[key] = {"kind": metric.kind, "unit": metric.unit, "better": metric.better, "value": value,
-                                "n": 39 if metric.windows else 84, "videos": len(clips), "interval": [value * 0.95, value * 1.05], **per_video, **dimension}
+                entries[key] = {"kind": metric.kind, "unit": metric.unit, "better": metric.better, "value": value, "n": 39 if metric.windows else 84,
+                                "videos": len(clips), "interval": [value * 0.95, value * 1.05] if len(clips) > 1 else None, **more}
         protocols[label] = {"id": label[:-2], "version": 1, "size": [size, size], "metrics": entries, "left_out": {}}
-    return {"format": 1, "protocols": protocols, "warnings": [],
+    return {"format": 2, "protocols": protocols, "warnings": [],
             "networks": {"fid": {"name": "efficientnet-lite0", "published": False, "weights": {}}},
-            "frames": {"count": 84, "videos": len(clips), "size": [size, size], "generated_size": [size, size],
-                       "sha256": {"generated": f"{factor}", "true": "1" * 64}}}
+            "bootstrap": {"level": 0.95, "over": "videos", "seed": 0, "resamples": {"means": 1000, "distances": 200}},
+            "frames": {"count": 14 * len(clips), "videos": len(clips), "per_video": dict.fromkeys(clips, 14), "size": [size, size],
+                       "generated_size": [size, size], "sha256": {"generated": f"{factor}", "true": "1" * 64}}}
 
 
 def write_metrics(results, factors, **changes):

@@ -51,13 +51,44 @@ def test_equal_texts_share_a_place_and_a_lone_value_gets_no_mark():
     assert markdown.ranked([-0.002, 0.03], "KID[x]") == ["**-0.0020**", "<u>0.0300</u>"]
 
 
+def test_who_ties_the_best_is_marked(tmp_path):
+    """A steady difference is seen though videos differ by half; one that changes its sign from video to video is not."""
+    write_metrics(tmp_path, {"base": 0.90, "copy": 1.0})
+    write_metrics(tmp_path, {"tcan_mm1": 0.91}, noise=0.2, seed=1)
+    text = page(2, tmp_path)
+    for heading in ("L1-grey ↓<br>here", "SSIM ↑<br>here", "FID[efficientnet-lite0] ↓<br>here"):
+        best, tie, floor = (column(text, heading, system) for system in ("no APPA / no T-CtrlN / no PTM", "APPA + T-CtrlN + PTM", "floor"))
+        assert best.startswith("**") and "≈" not in best and "≈" not in floor and tie.startswith("<u>") and "</u> ≈<sup>h</sup>" in tie, heading
+    assert column(text, "FID ↓<br>paper", "APPA + T-CtrlN + PTM") == "**29.07**<sup>a</sup>", "the paper's side has no videos to pair"
+    assert "≈ not distinguishable from the best, paired over videos" in markdown.LEGEND and markdown.LEGEND in text
+
+
+def test_equal_systems_are_each_others_tie(tmp_path):
+    write_metrics(tmp_path, {"base": 0.9, "tcan_mm1": 0.9, "copy": 1.0})
+    text = page(2, tmp_path)
+    equal = {column(text, "SSIM ↑<br>here", system) for system in ("no APPA / no T-CtrlN / no PTM", "APPA + T-CtrlN + PTM")}
+    assert len(equal) == 1 and "≈" in equal.pop() and "≈" not in column(text, "SSIM ↑<br>here", "floor")
+
+
+def test_one_video_ties_all_and_says_so(tmp_path):
+    write_metrics(tmp_path, {"base": 0.5, "copy": 1.0}, clips=("real_walk",))
+    text = page(2, tmp_path)
+    assert "≈" in column(text, "SSIM ↑<br>here", "floor") and "too few for a verdict" not in text
+    write_metrics(tmp_path, {"base": 0.5, "copy": 1.0}, clips=("real_walk", "puppet_01", "puppet_02"))
+    assert "> **Warning:** 3 videos are too few for a verdict: if chance alone decided, all of them would agree in 25 % of all cases" in page(2, tmp_path)
+
+
 def test_the_floor_is_answered_in_a_sentence(tmp_path):
-    write_metrics(tmp_path, {"base": 1.3, "tcan_mm1": 0.98, "copy": 1.0})
+    write_metrics(tmp_path, {"base": 1.3, "tcan_mm1": 0.9, "copy": 1.0})
+    write_metrics(tmp_path, {"unfrozen": 0.99}, noise=0.2, seed=1)
     text = page(2, tmp_path)
     base = next(line for line in text.splitlines() if line.startswith("- no APPA"))
-    assert "**Does not beat the floor on: L1 (1.75e-3 against 1.34e-3), SSIM (0.518 against 0.740)" in base and "Beats" not in base
+    assert "**Does not beat the floor on: L1 (1.75e-3 against 1.34e-3), SSIM (0.518 against 0.740)" in base and "Beats" not in base and "Not" not in base
     full = next(line for line in text.splitlines() if line.startswith("- APPA + T-CtrlN + PTM"))
-    assert "Beats it on: L1 (3 of 3 videos)" in full and "FID[efficientnet-lite0] (intervals overlap)" in full and "not beat" not in full
+    assert "Beats it on: L1 (6 of 6 videos)" in full and "FID[efficientnet-lite0], FID-VID" in full and "ot beat" not in full and "Not" not in full
+    near = next(line for line in text.splitlines() if line.startswith("- unfrozen"))
+    assert "Not distinguishable from it on: L1 (1.33e-3 against 1.34e-3, better in 3 of 6 videos)" in near
+    assert "FID[efficientnet-lite0] (28.71 against 29.00)" in near
     assert "*floor*" in text
     (tmp_path / "copy" / "metrics.json").unlink()
     assert "The floor (the source frame, copied) has not run" in page(2, tmp_path)
@@ -66,7 +97,7 @@ def test_the_floor_is_answered_in_a_sentence(tmp_path):
 def test_captions_and_warnings(tmp_path):
     write_metrics(tmp_path, {"tcan_mm1": 0.98, "copy": 1.0})
     text = page(3, tmp_path)
-    assert "Here: protocol disco-1, frames of 64×64, 3 videos; n = 84 frames (L1, " in text and "39 windows of 16 frames (FID-VID[transnetv2]" in text
+    assert "Here: protocol disco-1, frames of 64×64, 6 videos; n = 84 frames (L1, " in text and "39 windows of 16 frames (FID-VID[transnetv2]" in text
     assert "FID[efficientnet-lite0] (84 < 1280)" in text and "KID[efficientnet-lite0] (" not in text.partition("**Warning:**")[2].partition("\n")[0]
     assert "## Here, protocol corrected-1" in text and "39 disjoint windows of 16 frames (FID-VID-disjoint[transnetv2]" in text
     assert "**What it is not.** A reproduction of the paper's numbers." in text and "64 x 64 pixels" in text

@@ -8,6 +8,9 @@ from eval import tables
 from eval.errors import UserError
 
 
+EXTERNAL = "{{scale: lite, scales: {{lite: {{}}, smoke: {{}}}}, rows: {{a: {{title: A, tables: [1]}}}}, external: {{{}}}}}"
+
+
 def build(number, results):
     return tables.build(number, SYSTEMS, tables.read_paper(), tables.read_results(results, SYSTEMS), "make {row}").set_index("row", drop=False)
 
@@ -67,7 +70,11 @@ def test_reads_what_score_writes(world):
     (lambda result: result["protocols"]["disco-1"].update(size=[32, 32]), "frame size"),
     (lambda result: result["networks"]["fid"].update(name="inception"), "networks"),
     (lambda result: result["protocols"]["disco-1"]["metrics"].pop("SSIM"), "metrics"),
-    (lambda result: result.update(format=2), "format"),
+    (lambda result: result["bootstrap"].update(seed=1), "bootstrap"),
+    (lambda result: result["frames"].update(per_video=dict.fromkeys(result["frames"]["per_video"], 13)), "videos"),
+    (lambda result: result.update(format=1), "format 2, got 1; score the row again"),
+    (lambda result: result["protocols"]["disco-1"]["metrics"]["L1"]["per_video"].pop("real_walk"), "L1 without a value for each video"),
+    (lambda result: result["protocols"]["disco-1"]["metrics"]["FVD[transnetv2]"].pop("replicates"), "FVD.* without replicates"),
     (lambda result: result.pop("frames"), "eval score"),
 ])
 def test_rows_scored_otherwise_do_not_share_a_table(tmp_path, change, word):
@@ -88,12 +95,39 @@ def test_a_broken_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "word"), [("rows: {}", "scale"), ("- 1", "expected scale"), ("{", "expected scale"),
-                                            ("{scale: lite, scales: {lite: {}}, rows: {a: {tables: [1]}}}", "title")])
+                                            ("{scale: lite, scales: {lite: {}}, rows: {a: {tables: [1]}}}", "title"),
+                                            (EXTERNAL.format("b: {title: B, frames: b}"), "scale"),
+                                            (EXTERNAL.format("b: 3"), "external"),
+                                            (EXTERNAL.format("a: {title: B, frames: b, scale: lite}"), "names in external that no row has, got a")])
 def test_broken_parameters_are_named(tmp_path, text, word):
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=word):
         tables.read_systems(path, "lite")
+
+
+def test_external_systems_follow_the_rows(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(EXTERNAL.format("b: {title: B, frames: b, scale: lite, tables: [1, 3]}, c: {title: C, frames: c, scale: lite}, "
+                                    "d: {title: D, frames: d, scale: smoke}"))
+    systems, command = tables.read_systems(path, "lite")
+    assert list(systems) == ["a", "b", "c"] and [system.external for system in systems.values()] == [False, True, True]
+    assert (systems["b"].tables, systems["c"].tables) == ((1, 3), (1,))
+    assert command.format(row="b") == "snakemake --cores all results/lite/b/metrics.json"
+    path.write_text("{scale: lite, scales: {lite: {}}, rows: {a: {title: A, tables: [1]}}}")
+    assert list(tables.read_systems(path, "lite")[0]) == ["a"]
+
+
+def test_a_line_of_the_papers_takes_the_frames_of_its_name(tmp_path):
+    systems = {"magicanimate": tables.System("theirs", (1, 2), False, external=True), **SYSTEMS, "zebra": tables.System("Z", (1,), False, external=True)}
+    write_metrics(tmp_path, {"magicanimate": 0.8, "copy": 1.0})
+    one, two = (tables.build(number, systems, tables.read_paper(), tables.read_results(tmp_path, systems), "make {row}").set_index("row", drop=False)
+                for number in (1, 2))
+    assert list(one["row"]) == ["ipa_ctrln", "ipa_ctrln_v", "disco", "magicanimate", "tcan_mm1", "tcan_mm2", "zebra", "copy"]
+    assert one.loc["magicanimate", ["system", "here", "paper/LPIPS"]].tolist() == ["MagicAnimate", "scored here", 0.239]
+    assert one.at["magicanimate", "disco-1/FVD[transnetv2]"] == 154 * 0.8
+    assert one.loc["zebra", ["here", "command"]].tolist() == ["not run", "make zebra"]
+    assert list(two["row"])[-3:] == ["unfrozen", "magicanimate", "copy"] and two.at["magicanimate", "system"] == "theirs"
 
 
 def test_parameters_of_this_project():

@@ -1,0 +1,63 @@
+"""Features kept from one evaluation to the next: a second system with the same truth pays for its own frames only.
+
+A file for each clip, side and network. Its name is the digest of all that the features follow from: the frames' own bytes, what is done to
+them, the network with its weights, and the versions of what computes. So nothing goes stale, and the folder may be deleted at any time.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+SOFTWARE = ("numpy", "opencv-python-headless", "pillow", "torch", "torchvision")
+CODE = 1        # raised when eval.features or eval.frames come to compute something else
+
+
+class FeatureCache:
+    """A folder of features; with folder None, nothing is kept."""
+
+    def __init__(self, folder=None):
+        self.folder = Path(folder) if folder else None
+        self.hits = self.misses = 0
+
+    def key(self, **parts):
+        """The digest of `parts` (plain JSON values), the code and the software."""
+        if self.folder is None:
+            return None
+        parts |= {"code": CODE, "software": {name: importlib.metadata.version(name) for name in SOFTWARE}}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def get(self, key):
+        """{name: array} under a key; None where there is nothing, or a file that does not read (it is made anew)."""
+        if self.folder is None:
+            return None
+        try:
+            with np.load(self._path(key), allow_pickle=False) as data:
+                found = {name: data[name] for name in data.files}
+            self.hits += 1
+            return found
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            self.misses += 1
+            return None
+
+    def put(self, key, arrays):
+        """Keep {name: array} under a key. The file appears whole or not at all; two that write one key write the same."""
+        if self.folder is None:
+            return
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=".npz", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                np.savez(stream, **arrays)
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _path(self, key):
+        return self.folder / key[:2] / f"{key[2:]}.npz"
