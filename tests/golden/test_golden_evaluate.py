@@ -30,7 +30,7 @@ def folders(tmp_path_factory, clips):
 
 @pytest.fixture(scope="module")
 def result(folders):
-    return evaluate(*folders, networks=small_networks())
+    return evaluate(*folders, networks=small_networks(), gaps=True)
 
 
 def values(result, protocol):
@@ -126,7 +126,7 @@ def test_a_generated_frame_of_another_size_is_brought_to_the_true_one_by_opencv(
 
 
 def test_a_declared_size(folders, clips):
-    result = evaluate(*folders, ["corrected-1@16", "corrected-1"], networks={})
+    result = evaluate(*folders, ["corrected-1@16", "corrected-1"], networks={}, gaps=True)
     a, b = ([np.asarray(Image.fromarray(frame).resize((16, 16), Image.BICUBIC)) for frame in side] for side in stacked(clips))
     assert values(result, "corrected-1@16")["L1"] == pytest.approx(plain.l1(a, b) * 256 / 255, rel=1e-6)
     assert [result["protocols"][label]["size"] for label in ("corrected-1@16", "corrected-1")] == [[16, 16], [32, 32]]
