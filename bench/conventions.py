@@ -293,8 +293,8 @@ def number(value):
 
 
 def change(e):
-    """What B makes of A, in words: a ratio; for decibels a difference; nothing where A may be 0."""
-    if e["metric"] == PSNR:
+    """What B makes of A, in words: a ratio; for decibels a difference; nothing where A is that of equal frames, or may be 0."""
+    if e["metric"] == PSNR and e["a"]["value"] != 100:
         return f"{e['b']['value'] - e['a']['value']:+.2f} dB"
     return f"x {e['ratio']:.3g}" if e["ratio"] else ""
 
