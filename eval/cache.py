@@ -7,12 +7,12 @@ them, the network with its weights, and the versions of what computes. So nothin
 import hashlib
 import importlib.metadata
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from eval.files import atomic_file
 
 SOFTWARE = ("numpy", "opencv-python-headless", "pillow", "torch", "torchvision")
 CODE = 1        # raised when eval.features or eval.frames come to compute something else
@@ -49,15 +49,8 @@ class FeatureCache:
         """Keep {name: array} under a key. The file appears whole or not at all; two that write one key write the same."""
         if self.folder is None:
             return
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=".npz", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.savez(stream, **arrays)
-            os.replace(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        with atomic_file(self._path(key)) as stream:
+            np.savez(stream, **arrays)
 
     def _path(self, key):
         return self.folder / key[:2] / f"{key[2:]}.npz"

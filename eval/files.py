@@ -1,5 +1,6 @@
 """Fingerprints, and files that appear whole or not at all."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,16 +17,23 @@ def sha256_of(path):
     return digest.hexdigest()
 
 
-def write_json(path, value):
-    """Write `value` as JSON, whole or not at all; sorted keys and plain floats, so that equal values give equal bytes."""
+@contextlib.contextmanager
+def atomic_file(path):
+    """Yield a binary stream; what is written to it stands at `path` when the block ends well, and nothing does otherwise."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
         os.chmod(name, 0o644)
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def write_json(path, value):
+    """Write `value` as JSON, whole or not at all; sorted keys and plain floats, so that equal values give equal bytes."""
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    with atomic_file(path) as stream:
+        stream.write(text.encode())

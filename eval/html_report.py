@@ -3,14 +3,13 @@
 The page is a tree of elements, so whatever a name holds is text in it, and tags balance. Equal input gives equal bytes.
 """
 
-import os
-import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
 from eval import html_pictures, protocol
+from eval.files import atomic_file
 from eval.html_elements import tag
 
 STYLE = Path(__file__).with_name("html_report.css")
@@ -34,17 +33,9 @@ def write_html(path, result, clips, read, title):
     result: what eval.score.evaluate gave, or metrics.json as a dict (format 2). clips: the list of eval.clips.Clip that was scored.
     read: read(clip, side, index) -> uint8 RGB (h, w, 3), frame `index` of a clip, side 0 generated and 1 true. title: what was scored.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = b"<!doctype html>\n" + ElementTree.tostring(page(result, clips, read, title), encoding="utf-8", method="html") + b"\n"
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with atomic_file(path) as stream:
+        stream.write(data)
 
 
 def page(result, clips, read, title):
