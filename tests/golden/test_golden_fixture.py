@@ -57,9 +57,14 @@ def test_published_architectures(tmp_path):
 
 
 def test_golden_values_are_what_the_definitions_give():
-    """The plain implementation again, where it is cheap."""
+    """The plain implementation again, where it is cheap. An interval's end may lie beside 0, so that it is told by the interval's width."""
     for protocol, metrics in small().items():
+        assert set(metrics) == set(golden["small"][protocol])
         for key, entry in metrics.items():
             for part, value in entry.items():
-                if value is not None:
-                    assert value == pytest.approx(golden["small"][protocol][key][part], rel=1e-5, abs=1e-9), f"{protocol} {key} {part}: {MEND}"
+                expected = golden["small"][protocol][key][part]
+                if value is None:
+                    assert expected is None
+                else:
+                    width = expected[1] - expected[0] if part == "interval" else 0
+                    assert value == pytest.approx(expected, rel=1e-5, abs=max(1e-9, 1e-5 * width)), f"{protocol} {key} {part}: {MEND}"
