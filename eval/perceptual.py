@@ -7,6 +7,7 @@ constructor makes and fetches a whole classifier, and imports torchvision, for t
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -40,9 +41,13 @@ class Lpips(nn.Module):
         """Distance of each pair of uint8 frames (n, h, w, 3), float64 (n,); fed: a key of RANGES."""
         scale, shift = RANGES[fed]
         device = self.heads[0].device
-        a, b = (torch.from_numpy(x).to(device).permute(0, 3, 1, 2).float() * scale + shift for x in (generated, true))
+        at_once = 1 if device.type == "cpu" else len(generated)     # the maps of several large frames leave a processor's caches: pair by pair is faster
+        found = [np.empty(0)]
         with torch.inference_mode():
-            return self(a, b).double().cpu().numpy()
+            for pair in zip(*(torch.from_numpy(x).split(at_once) for x in (generated, true)), strict=True):
+                a, b = (x.to(device).permute(0, 3, 1, 2).float() * scale + shift for x in pair)
+                found.append(self(a, b).double().cpu().numpy())
+        return np.concatenate(found)
 
 
 def _unit(x):
