@@ -23,6 +23,8 @@ SIZE = (27, 27)
 WHOLE_RUNS = True
 FILTERS = (16, 32, 64)
 DILATIONS = (1, 2, 4, 8)
+REACH = 2 * len(FILTERS) * DILATIONS[-1]    # frames before and after one that its features see: two cells a stage, the widest dilation each
+PIECE = 256                                 # frames of a run that pass at once, so that memory doesn't grow with its length
 HEADS = ("frame_sim_layer.", "color_hist_layer.", "fc1.", "cls_layer1.", "cls_layer2.")
 
 
@@ -79,12 +81,18 @@ class Trunk(nn.Module):
         self.SDDCNN = nn.ModuleList([Stage(channels, filters) for channels, filters in zip(inputs, FILTERS)])
 
     def forward(self, x, length):
-        for stage in self.SDDCNN:
-            x = stage(x)
-        frames = x.mean(dim=(3, 4))[0].T
+        frames = torch.cat([self._frames(x, first, min(first + PIECE, x.shape[2])) for first in range(0, x.shape[2], PIECE)])
         look = frames.unfold(0, length, 1).mean(dim=-1)
         change = frames.diff(dim=0).abs().unfold(0, length - 1, 1).mean(dim=-1)
         return {"fid_vid": look, "fvd": torch.cat([look, change], dim=1)}
+
+    def _frames(self, x, first, last):
+        """Features of the frames first..last, (last - first, 256), from all frames that they see."""
+        start = max(0, first - REACH)
+        x = x[:, :, start:last + REACH]
+        for stage in self.SDDCNN:
+            x = stage(x)
+        return x.mean(dim=(3, 4))[0].T[first - start:last - start]
 
 
 def prepare(pictures):
