@@ -46,14 +46,15 @@ class Windows:
 
     def __init__(self, extractor, length):
         self.extractor, self.length = extractor, length
-        self.held, self.found = None, []
+        self.held, self.whole, self.found = None, [], []
 
     def push(self, frames):
         """Take the next frames, uint8 (n, h, w, 3). Each is resized once, not once for each window that holds it."""
         x = self.extractor.prepare(frames)
-        self.held = x if self.held is None else torch.cat([self.held, x])
         if self.extractor.whole_runs:
+            self.whole.append(x)
             return
+        self.held = x if self.held is None else torch.cat([self.held, x])
         count = len(self.held) - self.length + 1
         if count < 1:
             return
@@ -64,7 +65,7 @@ class Windows:
 
     def finish(self):
         """role -> (windows, d), the window that begins at the run's first frame first; (0, d) for a run too short."""
-        if self.extractor.whole_runs and len(self.held) >= self.length:
-            self.found.append(self.extractor.forward(self.held.movedim(0, 1)[None], self.length))
+        if self.whole and sum(map(len, self.whole)) >= self.length:
+            self.found.append(self.extractor.forward(torch.cat(self.whole).movedim(0, 1)[None], self.length))
         return {role: np.concatenate([np.empty((0, dimension), np.float32), *(found[role] for found in self.found)])
                 for role, dimension in self.extractor.features.items()}
