@@ -102,7 +102,7 @@ class Autoencoder:
 
 @dataclass(frozen=True)
 class Denoiser:
-    """The base UNet and its pose ControlNet."""
+    """The base UNet and its pose ControlNet. `pool`: rendered scenes; `targets`: pictures of a scene in a batch, beside its source."""
 
     channels: list[int]
     layers: int = field(metadata={"min": 1})
@@ -113,6 +113,7 @@ class Denoiser:
     learning_rate: float = field(metadata={"min": 0})
     ema: float = field(metadata={"min": 0, "max": 1})
     pool: int = field(metadata={"min": 1})
+    targets: int = field(metadata={"min": 1})
     pose_dropout: float = field(metadata={"min": 0, "max": 1})
     reference_dropout: float = field(metadata={"min": 0, "max": 1})
 
@@ -367,6 +368,9 @@ def _check(config):
     if config.data.clip_frames < max(window, config.stage2.frames, config.evaluate.window):
         raise UserError(f"data.clip_frames: expected at least a window ({max(window, config.stage2.frames, config.evaluate.window)}), "
                         f"got {config.data.clip_frames}; make clips longer or windows shorter")
+    if config.foundation.denoiser.batch % config.foundation.denoiser.targets:
+        raise UserError(f"foundation.denoiser.batch: expected a multiple of targets ({config.foundation.denoiser.targets}), "
+                        f"got {config.foundation.denoiser.batch}; a batch holds all targets of its scenes")
     if config.data.size % 8:
         raise UserError(f"data.size: expected a multiple of 8, got {config.data.size}")
 

@@ -38,7 +38,7 @@ class Proportions:
 
 
 RANGES = {  # kind: {length: (low, high)}
-    "adult": {"head": (1.25, 1.5), "torso": (0.93, 1.06), "shoulder": (0.85, 1.1), "hip": (0.9, 1.2),
+    "adult": {"head": (1.0, 1.5), "torso": (0.93, 1.06), "shoulder": (0.85, 1.1), "hip": (0.9, 1.2),
               "arm": (0.95, 1.05), "leg": (0.93, 1.06), "girth": (0.9, 1.3), "hand": (1.0, 1.2), "foot": (1.0, 1.15)},
     "child": {"head": (1.5, 1.85), "torso": (0.74, 0.86), "shoulder": (0.72, 0.85), "hip": (0.8, 1.0),
               "arm": (0.72, 0.82), "leg": (0.64, 0.76), "girth": (0.85, 1.15), "hand": (0.8, 1.0), "foot": (0.8, 1.0)},
@@ -65,7 +65,8 @@ HAIRS = ((38, 28, 26), (70, 44, 28), (120, 72, 36), (176, 110, 48), (226, 184, 9
          (196, 66, 40), (150, 150, 158), (70, 90, 190), (220, 90, 160), (60, 150, 110))
 IRISES = ((60, 40, 30), (50, 90, 160), (60, 120, 70))
 HAIR_STYLES = ("short", "short", "long", "bun", "ponytail", "spiky", "afro", "bob", "cap", "bald", "beanie")
-PATTERNS = ("plain", "plain", "hstripes", "vstripes", "two_tone", "logo", "logo", "buttons", "open_jacket", "sash", "back_panel")
+PATTERNS = ("plain", "plain", "hstripes", "vstripes", "two_tone", "logo", "logo", "buttons", "open_jacket", "sash", "back_panel",
+            "checks", "mottled", "mottled", "bare")
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,13 @@ class Character:
         """A character of a kind of KINDS; `proportions` and further fields override what is drawn."""
         lengths = {name: float(rng.uniform(*bounds)) for name, bounds in RANGES[kind].items()} | (proportions or {})
         main_hue = rng.random()
+        skin = _jitter(rng, SKINS[rng.integers(len(SKINS))], 6)
         top, trim = _garment(rng, main_hue), _garment(rng, main_hue + rng.uniform(0.25, 0.75))
         bottom = _garment(rng, main_hue + rng.uniform(0.2, 0.8), dark=True)
         style = str(rng.choice(["trousers", "trousers", "shorts", "skirt", "dress"]))
         pattern = str(rng.choice(PATTERNS))
+        if pattern == "bare":
+            top = skin
         base = top if pattern != "two_tone" else trim
         sleeves = [base, base]
         if rng.random() < 0.25:
@@ -111,7 +115,7 @@ class Character:
         values = {
             "kind": kind,
             "proportions": Proportions(**lengths),
-            "skin": _jitter(rng, SKINS[rng.integers(len(SKINS))], 6),
+            "skin": skin,
             "hair": _jitter(rng, HAIRS[rng.integers(len(HAIRS))], 10),
             "hair_style": str(rng.choice(HAIR_STYLES)),
             "iris": _jitter(rng, IRISES[rng.integers(len(IRISES))], 8),
@@ -130,7 +134,7 @@ class Character:
             "band_colour": _garment(rng, rng.random()),
         }
         character = Character(**(values | fixed))
-        return replace(character, head_texture=_head_texture(character), torso_texture=_torso_texture(character))
+        return replace(character, head_texture=_head_texture(character), torso_texture=_torso_texture(character, rng))
 
     @staticmethod
     def odd(rng, index):
@@ -155,19 +159,22 @@ class Character:
 
 
 def _garment(rng, hue, dark=False):
-    """A saturated colour, now and then white, grey or black."""
+    """A saturated colour or (a third) a quiet one, now and then white, grey or black."""
     chance = rng.random()
     if chance < 0.14:
         return _jitter(rng, ((238, 236, 230), (60, 60, 68), (38, 36, 42), (150, 152, 158))[rng.integers(4)], 8)
     value = rng.uniform(0.3, 0.6) if dark and chance < 0.7 else rng.uniform(0.72, 0.98)
-    return tuple(int(255 * part) for part in colorsys.hsv_to_rgb(hue % 1, rng.uniform(0.6, 0.95), value))
+    saturation = rng.uniform(0.6, 0.95)
+    if rng.random() < 0.33:
+        saturation, value = rng.uniform(0.05, 0.45), value * rng.uniform(0.4, 1.0)
+    return tuple(int(255 * part) for part in colorsys.hsv_to_rgb(hue % 1, saturation, value))
 
 
 def _jitter(rng, colour, amount):
     return tuple(int(part) for part in np.clip(np.asarray(colour) + rng.integers(-amount, amount + 1, 3), 0, 255))
 
 
-def _torso_texture(character):
+def _torso_texture(character, rng):
     """Colours of the trunk's cells. Column 0 looks to the right, a quarter on to the front, a half to the left, three quarters to the back."""
     rows, columns = TORSO_ROWS, TORSO_COLUMNS
     texture = np.empty((rows, columns, 3))
@@ -194,6 +201,11 @@ def _torso_texture(character):
                 texture[row, at - 1:at + 2] = trim
         case "back_panel":
             texture[1:WAIST_ROW - 1, 3 * front - 3:3 * front + 3] = trim
+        case "checks":
+            texture[(np.arange(rows)[:, None] // 2 + np.arange(columns)[None] // 2) % 2 == 0] = trim
+        case "mottled":
+            blotches = rng.random((rows // 2, columns // 2)).repeat(2, axis=0).repeat(2, axis=1) < 0.4
+            texture[blotches] = trim
     texture[0, front - 2:front + 2] = character.skin
     if character.bottom_style != "dress":
         texture[WAIST_ROW:] = character.bottom

@@ -12,7 +12,7 @@ from tcan.data.characters import Character
 from tcan.data.motion import JOINT, excerpt, facing, load_motions, resample, standing_pose, turned
 from tcan.data.puppets import FPS, stage, training_motion
 from tcan.data.render import render_clip
-from tcan.data.scenery import Background
+from tcan.data.scenery import random_scene
 from tcan.errors import UserError
 from tcan.files import atomic_dir
 from tcan.pose import keypoints
@@ -81,14 +81,14 @@ def all_clips(config, motions):
         yield f"puppet_test_{index:02d}_{name}", "test", (character, background, joints, camera)
     for index in range(puppets.bizarre_characters):
         rng = seeds.rng(config.seed, "bizarre", index)
-        character, background = Character.odd(rng, index), Background.random(rng)
+        character, background = Character.odd(rng, index), random_scene(rng)
         pose = character.retarget(standing_pose(arms=float(rng.uniform(0.35, 0.6))))
         camera, joints = place_camera(pose, character.height(), 0.86, float(rng.normal(0, 0.12)), 0.06, headroom=extra_height(character))
         yield f"bizarre_{index:02d}", "bizarre", (character, background, joints, camera)
 
 
 def _person(rng):
-    return Character.random(rng, KINDS[rng.integers(len(KINDS))]), Background.random(rng)
+    return Character.random(rng, KINDS[rng.integers(len(KINDS))]), random_scene(rng)
 
 
 def _upright_start(motion, rng):

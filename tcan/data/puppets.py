@@ -1,4 +1,4 @@
-"""Rendered people for training: pairs and clips of random characters in random scenes."""
+"""Rendered people for training: single pictures and clips of random characters in random scenes."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from tcan.data.camera import place_camera
 from tcan.data.characters import KINDS, Character
 from tcan.data.motion import excerpt, facing, mirrored, random_motion, random_pose, resample, turned
 from tcan.data.render import render_clip
-from tcan.data.scenery import Background
+from tcan.data.scenery import random_scene
 
 FPS = 20.0
 
@@ -37,16 +37,16 @@ def training_motion(motions, length, rng):
     return mirrored(joints) if rng.random() < 0.5 else joints
 
 
-def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, clip_frames=None, workers=1, test_motions=()):
+def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, pictures=2, clip_frames=None, workers=1, test_motions=()):
     """n random training items.
 
     motions: {name: Motion} as from `load_motions`; those named in test_motions are left out (pass config.data.puppets.test_motions).
-    clip_frames None: pairs (k = 2) of one character, scene and camera in two poses; else clips of k = clip_frames consecutive frames.
+    clip_frames None: k = `pictures` of one character, scene and camera in as many poses; else clips of k = clip_frames consecutive frames.
     Item i depends on (seed, i) alone, not on n or workers. Returns frames uint8 RGB (n, k, size, size, 3) and xy float32 (n, k, 18, 2)
     in pixels, NaN where a joint is hidden.
     """
     train = [resample(motion, FPS) for name, motion in sorted((motions or {}).items()) if name not in test_motions]
-    tasks = [(index, size, supersample, seed, train, tuple(kinds), clip_frames) for index in range(n)]
+    tasks = [(index, size, supersample, seed, train, tuple(kinds), pictures, clip_frames) for index in range(n)]
     if workers > 1:
         from concurrent.futures import ProcessPoolExecutor
         with ProcessPoolExecutor(workers) as pool:
@@ -58,32 +58,33 @@ def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, cl
 
 
 def _item(task):
-    index, size, supersample, seed, train, kinds, clip_frames = task
+    index, size, supersample, seed, train, kinds, pictures, clip_frames = task
     rng = seeds.rng(seed, "pool", index)
     character = Character.random(rng, str(rng.choice(kinds)))
-    background = Background.random(rng)
+    background = random_scene(rng)
     if clip_frames:
         camera, joints = stage(character, training_motion(train, clip_frames, rng), rng)
     else:
-        camera, joints = _pair(character, train, rng)
+        camera, joints = _apart(character, train, rng, pictures)
     return render_clip(character, background, joints, camera, size, supersample)
 
 
-def _pair(character, train, rng):
-    """A camera and two poses (2, J, 3): of one motion, or each from anywhere; the second may stand elsewhere, be turned, nearer or farther."""
+def _apart(character, train, rng, count):
+    """A camera and `count` poses (count, J, 3): of one motion, or each from anywhere; all but the first may stand elsewhere, be turned, nearer or farther."""
     if train and rng.random() < 0.4:
         motion = train[rng.integers(len(train))]
-        poses = motion.joints[rng.choice(len(motion), 2, replace=False)]
+        poses = motion.joints[rng.choice(len(motion), count, replace=False)]
         poses = turned(poses, -facing(poses))
     else:
-        poses = np.concatenate([_any_pose(train, rng) for _ in range(2)])
+        poses = np.concatenate([_any_pose(train, rng) for _ in range(count)])
     own = character.retarget(poses)
     own = own - own[:, :1] * (1, 0, 1)
     azimuth, elevation = random_camera_angles(rng)
-    if rng.random() < 0.5:
-        own[1] = turned(own[1], rng.normal(0, 0.6))
-    if rng.random() < 0.6:
-        own[1] += rng.normal(0, 0.25, 3) * character.height() * (1, 0, 1)
+    for place in range(1, count):
+        if rng.random() < 0.5:
+            own[place] = turned(own[place], rng.normal(0, 0.6))
+        if rng.random() < 0.6:
+            own[place] += rng.normal(0, 0.25, 3) * character.height() * (1, 0, 1)
     return place_camera(own, character.height(), float(rng.uniform(0.7, 0.92)), azimuth, elevation, float(rng.uniform(-0.8, 0.8)))
 
 

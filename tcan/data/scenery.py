@@ -6,8 +6,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from tcan.data.clutter import Clutter
+
 WALLS = ("plain", "gradient", "stripes", "bricks", "panels")
 FURNITURE = ("window", "poster", "plant", "block", "frame", "lamp")
+
+
+CLUTTERED = 0.5     # of random scenes
+
+
+def random_scene(rng):
+    """A room with a wall, a floor and furniture, or (half of them) a cluttered scene: what has `.light` and `.draw(size)`."""
+    return Clutter.random(rng, _light(rng)) if rng.random() < CLUTTERED else Background.random(rng)
 
 
 @dataclass(frozen=True)
@@ -34,9 +44,7 @@ class Background:
             x = rng.uniform(0.06, 0.94)
             things.append((str(rng.choice(FURNITURE)), float(x), float(rng.uniform(0.12, 0.45)), float(rng.uniform(0.1, 0.2)),
                            _muted(rng, rng.random(), 0.2, 0.9, 0.7)))
-        side = rng.choice([-1.0, 1.0])
-        light = np.array([side * rng.uniform(0.4, 0.8), -rng.uniform(0.4, 0.8), -rng.uniform(0.5, 0.9)])
-        light = tuple(light / np.linalg.norm(light))
+        light = _light(rng)
         return Background(wall, second, floor, str(rng.choice(WALLS)), float(rng.uniform(0.62, 0.82)), tuple(things), light)
 
     def draw(self, size):
@@ -62,6 +70,13 @@ class Background:
         for thing in self.things:
             _draw_thing(image, *thing, edge)
         return image
+
+
+def _light(rng):
+    """From above and before the scene, from the left or the right."""
+    side = rng.choice([-1.0, 1.0])
+    light = np.array([side * rng.uniform(0.4, 0.8), -rng.uniform(0.4, 0.8), -rng.uniform(0.5, 0.9)])
+    return tuple(light / np.linalg.norm(light))
 
 
 def _fade(colour, top, bottom, rows):

@@ -2,13 +2,14 @@
 
 Stand-ins in diffusers' own classes and folders, so that every rule after them is the paper's rule. Trained on rendered people of all poses:
 
-- pool: rendered people in pairs, two pictures of one person in one scene, with their drawn poses.
+- pool: rendered people, a few pictures each of one person in one scene, with their drawn poses.
 - autoencoder: from principal components of patches on, L1 over a Laplacian pyramid and squared error, a little noise on the latents.
 - denoiser: base UNet and ControlNet together, the pose dropped for some items (so the UNet stands alone) and another picture of the same
   person offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures).
 - mm1, mm2: motion modules on clips, everything else frozen; mm1 as AnimateDiff v1 (24 positions), mm2 as v2 (32 positions, a mid-block module).
 """
 
+import os
 import time
 
 import numpy as np
@@ -28,7 +29,7 @@ from tcan.provenance import write_run
 from tcan.train import loop
 
 MOTION = {"mm1": {"motion_max_seq_length": 24, "use_motion_mid_block": False}, "mm2": {"motion_max_seq_length": 32, "use_motion_mid_block": True}}
-LATENT_NOISE = 0.05  # in units of the latents' own deviation: neighbours in latent space look alike
+LATENT_NOISE = 0.1  # in units of the latents' own deviation: neighbours in latent space look alike
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance")
 
 
@@ -40,11 +41,12 @@ def run(args, config):
 
 
 def _pool(args, config):
-    frames, poses = _render(args.raw, config, config.foundation.denoiser.pool)
+    part = config.foundation.denoiser
+    frames, poses = _render(args.raw, config, part.pool, pictures=1 + part.targets)
     with atomic_dir(args.out) as folder:
         np.save(folder / "frames.npy", frames)
         np.save(folder / "poses.npy", poses)
-        write_run(folder, command="foundation pool", config=config.resolved("data", "pose"), seed=config.seed, extra={"pairs": len(frames)})
+        write_run(folder, command="foundation pool", config=config.resolved("data", "pose"), seed=config.seed, extra={"scenes": len(frames)})
 
 
 def _autoencoder(args, config):
@@ -99,17 +101,19 @@ def _denoiser(args, config):
     prompt = torch.zeros(part.batch, 1, part.cross_attention_dim)
 
     def loss(step, generator):
-        batch = part.batch
-        item = torch.randint(len(latents), (batch,), generator=generator)
-        pair = torch.stack([torch.randperm(latents.shape[1], generator=generator)[:2] for _ in range(batch)], 1)
-        source, clean = latents[item, pair[0]], latents[item, pair[1]]
-        pose = torch.from_numpy(poses[item.numpy(), pair[1].numpy()]).permute(0, 3, 1, 2).float() / 255
+        """A batch holds `targets` pictures of each of its scenes, which share the pass of their source."""
+        batch, scenes = part.batch, part.batch // part.targets
+        item = torch.randint(len(latents), (scenes,), generator=generator)
+        order = torch.stack([torch.randperm(latents.shape[1], generator=generator) for _ in range(scenes)])
+        source, target = latents[item, order[:, 0]], (item.repeat_interleave(part.targets), order[:, 1:].flatten())
+        clean = latents[target]
+        pose = torch.from_numpy(poses[tuple(index.numpy() for index in target)]).permute(0, 3, 1, 2).float() / 255
         timesteps = torch.randint(TRAIN_STEPS, (batch,), generator=generator)
         noise = torch.randn(clean.shape, generator=generator)
         keep_pose = (torch.rand(batch, generator=generator) >= part.pose_dropout).float()[:, None, None, None]
-        keep_reference = torch.rand(batch, generator=generator) >= part.reference_dropout
+        keep_reference = torch.rand(scenes, generator=generator) >= part.reference_dropout
         with reference.write():
-            unet(source, torch.zeros(batch, dtype=torch.long), prompt)
+            unet(source, torch.zeros(scenes, dtype=torch.long), prompt[:scenes])
         noisy = noise_scheduler.add_noise(clean, noise, timesteps)
         down, mid = controlnet(noisy, timesteps, prompt, controlnet_cond=pose, return_dict=False)
         with reference.read(keep_reference):
@@ -136,7 +140,7 @@ def _motion(args, config):
     vae = Foundation(args.vae.parent).vae()
     unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet")
     controlnet = ControlNetModel.from_pretrained(args.denoiser / "controlnet")
-    frames, poses = _render(args.raw, config, part.pool, frames_in_clip)
+    frames, poses = _render(args.raw, config, part.pool, clip_frames=frames_in_clip)
     latents = _encoded(vae, frames)
     torch.manual_seed(seed)
     adapter = MotionAdapter(block_out_channels=unet.config.block_out_channels, motion_layers_per_block=unet.config.layers_per_block,
@@ -192,8 +196,8 @@ def laplacian_l1(decoded, pictures, levels=3):
     return total + difference.abs().mean() + (decoded - pictures).abs().mean()
 
 
-def _render(raw, config, count, clip_frames=None):
-    """Rendered people and their drawn poses, both uint8 (n, k, h, w, 3): pairs, or clips of `clip_frames`. No test motion is used."""
+def _render(raw, config, count, **kind):
+    """Rendered people and their drawn poses, both uint8 (n, k, h, w, 3): `pictures` of each, or clips of `clip_frames`. No test motion is used."""
     from tcan.data.motion import load_motions
     from tcan.data.puppets import render_pool
     from tcan.pose.draw import draw
@@ -201,7 +205,7 @@ def _render(raw, config, count, clip_frames=None):
 
     puppets, size, motions = config.data.puppets, config.data.size, load_motions(raw / "pybullet")
     frames, xy = render_pool(count, size, puppets.supersample, config.seed, {name: motions[name] for name in puppets.train_motions},
-                             clip_frames=clip_frames)
+                             workers=os.cpu_count(), **kind)
     flat = xy.reshape(-1, 18, 2)
     score = (~np.isnan(flat).any(-1)).astype(np.float32)
     return frames, draw(Keypoints(flat, score, (size, size), "exact"), config.pose.canvas, (size, size)).reshape(frames.shape)

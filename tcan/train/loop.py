@@ -26,7 +26,8 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
     accumulate: how many calls of `loss` make up one step, in all processes together, so that a result doesn't depend on how many share the work.
     Each call's generator comes from (seed, name, step * accumulate + its number): a resumed run sees the same stream, and on a CPU ends in the same bytes.
     config: JSON-able; a checkpoint of another one is refused. run: folder of the checkpoint, of live curves and of samples.
-    decay: warm up over 2 % of the steps, then follow a cosine to 2 % of the rate; else the rate is constant.
+    decay: warm up, keep the rate, and let it fall over the last fifth of the steps; else the rate is constant. So two runs of different lengths are the
+        same until the shorter one's last fifth.
     ema: decay of the running mean of the weights that is left in the modules at the end; None or 0 for the last weights.
     processes: the Accelerator (default: one of this process). live_curves: keep each step's loss, gradient norm and rate in run/live, by dvclive.
     sample: step -> None, called every `sample_every` steps in the main process, under no_grad; 0 for never.
@@ -47,7 +48,7 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
     curves = Curves(Path(run) / "live", len(losses)) if live_curves and processes.is_main_process else None
     for step in range(len(losses), steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate * (_cosine(step, steps) if decay else 1.0)
+            group["lr"] = learning_rate * (_rate(step, steps) if decay else 1.0)
         total = torch.zeros((), device=processes.device)
         for number in range(processes.process_index, accumulate, processes.num_processes):
             with processes.autocast():
@@ -138,11 +139,10 @@ def figures(losses, started):
     return {"steps": len(losses), "first_loss": losses[0], "last_loss": sum(tail) / len(tail)}
 
 
-def _cosine(step, steps):
-    warmup = max(1, steps // 50)
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.02 + 0.98 * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * (step - warmup) / max(1, steps - warmup))).item())
+def _rate(step, steps):
+    """The part of the learning rate at a step: up over the first hundred steps (or twentieth), 1, and down to nearly 0 over the last fifth."""
+    up, down = min(100, max(1, steps // 20)), max(1, steps // 5)
+    return min(1.0, (step + 1) / up, (steps - step) / down)
 
 
 def _device(trained):

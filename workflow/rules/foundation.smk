@@ -28,7 +28,7 @@ rule pool:
         f"models/{SCALE}/foundation/pool/run.json",
     params:
         rendered=RENDERED,
-        pairs=CONFIG.foundation.denoiser.pool,
+        scenes=(CONFIG.foundation.denoiser.pool, CONFIG.foundation.denoiser.targets),
         pins=pins(MOTION_SOURCES),
     log:
         f"logs/{SCALE}/foundation/pool.log",
