@@ -131,6 +131,8 @@ def test_a_pool_is_a_function_of_seed_and_index(raw):
     np.testing.assert_array_equal(fewer, frames[:2])
     np.testing.assert_array_equal(parallel, frames)
     assert (fewer != other).mean() > 0.5
+    several, _ = puppets.render_pool(2, 32, 2, 7, motions, pictures=4)
+    assert several.shape == (2, 4, 32, 32, 3) and len({picture.tobytes() for picture in several[0]}) == 4
     moving, _ = puppets.render_pool(2, 32, 2, 7, motions, clip_frames=6)
     assert moving.shape == (2, 6, 32, 32, 3)
 
