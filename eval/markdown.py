@@ -4,7 +4,7 @@ import string
 from math import isnan
 from pathlib import Path
 
-from eval import compare, pairs
+from eval import compare, pairs, tables
 from eval.protocol import PROTOCOLS
 from eval.tables import GREY, HERE, NOT_RUN, PAPER_METRICS
 
@@ -60,12 +60,15 @@ def ranked(values, name):
     return [text if text == "–" else marks.get(float(text), "{}").format(text) for text in texts]
 
 
-def ranked_here(entries, name, frames, seed):
-    """`ranked` for a column scored here: once there is a best, who ties it is marked too. The arguments are those of eval.pairs.ties."""
-    texts = ranked([entry["value"] if entry else float("nan") for entry in entries], name)
-    if not any(text.startswith("**") for text in texts):
-        return texts
-    return [text + TIE if tie else text for text, tie in zip(texts, pairs.ties(entries, frames, seed), strict=True)]
+def ranked_here(entries, name, frames, seed, kinds):
+    """`ranked` for a column scored here: once there is a best, who ties it is marked too. The arguments are those of eval.pairs.ties; kinds: of the
+    systems. A ceiling has its value, but no rank: it was given what the others were not."""
+    competing = [entry if kind != tables.CEILING else None for entry, kind in zip(entries, kinds, strict=True)]
+    values = [entry["value"] if entry else float("nan") for entry in entries]
+    texts = ranked([entry["value"] if entry else float("nan") for entry in competing], name)
+    if any(text.startswith("**") for text in texts):
+        texts = [text + TIE if tie else text for text, tie in zip(texts, pairs.ties(competing, frames, seed), strict=True)]
+    return [number(value, name, values) if entry and not rival else text for entry, rival, text, value in zip(entries, competing, texts, values, strict=True)]
 
 
 def page(index, frame, scored, scale):
@@ -115,7 +118,7 @@ def _here_alone(frame, ran, protocol):
 
 
 def _name(line):
-    return f"*{escape(line['system'])}*" if line["floor"] else escape(line["system"])
+    return escape(line["system"]) if line["kind"] == tables.SYSTEM else f"*{escape(line['system'])}*"
 
 
 def _paper_column(frame, name):
@@ -147,7 +150,7 @@ def _here_columns(frame, ran, protocol, bases=None, suffix=""):
     for name in names:
         metrics = [ran[row][protocol].metrics.get(name) if row in ran else None for row in frame["row"]]
         values = [metric.value if metric else float("nan") for metric in metrics]
-        cells = ranked_here([metric and metric.entry for metric in metrics], name, scores.frames, scores.seed)
+        cells = ranked_here([metric and metric.entry for metric in metrics], name, scores.frames, scores.seed, list(frame["kind"]))
         for place, metric in enumerate(metrics):
             interval = ", ".join(number(bound, name, values) for bound in metric.interval or ()) if metric else ""
             cells[place] = cells[place] + SOURCES["here"] + (f"<br><sub>[{interval}]</sub>" if interval else "") if metric else ""
@@ -163,13 +166,14 @@ def by_set(systems, scored, sets, bases=(GREY, "SSIM", "LPIPS")):
     if not scored or len(sets) < 2:
         return ""
     protocol = next((name for name in next(iter(scored.values())) if name.startswith("disco")), next(iter(next(iter(scored.values())))))
-    columns = {"system": [f"*{escape(systems[row].title)}*" if systems[row].floor else escape(systems[row].title) for row in scored]}
+    kinds = [systems[row].kind for row in scored]
+    columns = {"system": [_name({"system": systems[row].title, "kind": systems[row].kind}) for row in scored]}
     first = next(iter(scored.values()))[protocol]
     for chosen, clips in sets.items():
         alike = {clip: 1 for clip in clips if clip in first.frames}        # a mean over videos, each as one, however many frames it has
         for name in (name for base in bases for name in metric_names(scored, protocol) if name.partition("[")[0] == base and alike):
             entries = [_over(scores[protocol].metrics[name].entry, alike) for scores in scored.values()]
-            columns[f"{escape(chosen)}, n = {len(alike)}<br>{escape(name)} {arrow(name)}"] = ranked_here(entries, name, alike, first.seed)
+            columns[f"{escape(chosen)}, n = {len(alike)}<br>{escape(name)} {arrow(name)}"] = ranked_here(entries, name, alike, first.seed, kinds)
     few = [f"{escape(chosen)} ({len(clips)})" for chosen, clips in sets.items() if len(clips) < pairs.FEW]
     return (table(list(columns), zip(*columns.values(), strict=True))
             + f"\n\nProtocol {escape(protocol)}, means over the videos of a set; ≈ not distinguishable from the best, paired over these videos."
@@ -222,13 +226,14 @@ def _too_few(ran, protocol):
 
 
 def floor_sentences(frame, ran, protocol):
-    """A line for each system: on which metrics it does not beat copying the source frame, beats it, or can't be told from it, paired over videos."""
-    floor = next((row for row in frame.loc[frame["floor"], "row"] if row in ran), None)
-    if floor is None:
-        return ["The floor (the source frame, copied) has not run, so nothing here says whether a system beats doing nothing."] if ran else []
-    lines = [f"- {escape(title)}: {_against(ran[row][protocol], ran[floor][protocol])}"
-             for row, title in zip(frame["row"], frame["system"], strict=True) if row in ran and row != floor]
-    return ["Against the floor (*copy the source frame*, which answers no pose at all):\n\n" + "\n".join(lines)] if lines else []
+    """For each floor a line for each system: on which metrics it does not beat the floor, beats it, or can't be told from it, paired over videos."""
+    lines = [line for line in frame.to_dict("records") if line["row"] in ran]
+    floors = [line for line in lines if line["kind"] == tables.FLOOR]
+    if not floors:
+        return ["No floor (such as the source frame, copied) has run, so nothing here says whether a system beats doing nothing."] if ran else []
+    systems = [line for line in lines if line["kind"] == tables.SYSTEM]
+    return [f"Against *{escape(floor['system'])}*:\n\n" + "\n".join(
+        f"- {escape(line['system'])}: {_against(ran[line['row']][protocol], ran[floor['row']][protocol])}" for line in systems) for floor in floors if systems]
 
 
 def _against(scores, floor):

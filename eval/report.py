@@ -28,19 +28,20 @@ def run(args):
     with _whole(args.out) as folder:
         for number in NUMBERS:
             frame = tables.build(number, systems, paper, scored, command)
-            frame.drop(columns=["floor", "frames_from"]).convert_dtypes().to_csv(folder / f"table{number}.csv", index=False, lineterminator="\n")
+            frame.drop(columns=["kind", "frames_from"]).convert_dtypes().to_csv(folder / f"table{number}.csv", index=False, lineterminator="\n")
             (folder / f"table{number}.md").write_text(markdown.page(number, frame, scored, args.scale))
         shown = draw(folder, systems, args.outputs, args.data)
         (folder / "index.md").write_text(index(args.scale, systems, scored, shown, _sets(args.data)))
 
 
 def draw(folder, systems, outputs, data):
-    """Draw strips/*.webp and overview.png below `folder`; return {heading: [(title, file), ...]}. The floor is left out, which is the source;
-    so are systems whose frames were made elsewhere, which have none of the characters."""
-    from eval import strips
+    """Draw strips/*.webp and overview.png below `folder`; return {heading: [(title, file), ...]}. The copied source is left out, as it is shown anyway;
+    so are systems whose frames were made elsewhere, which have none of the characters, and of the characters the ceilings, which have no truth there."""
+    from eval import strips, tables
 
-    moving = {row: system for row, system in systems.items() if not (system.floor or system.external) and (outputs / row).is_dir()}
+    moving = {row: system for row, system in systems.items() if not (row == "copy" or system.external) and (outputs / row).is_dir()}
     titles = {row: system.title for row, system in moving.items()}
+    free = {row: title for row, title in titles.items() if systems[row].kind != tables.CEILING}
     test, characters = strips.find_clips(data, "test"), strips.find_clips(data, "bizarre")
     shown, pairs = {"Test clips": [], "Characters of other proportions": []}, _pairs(outputs, moving, characters, test)
     (folder / "strips").mkdir()
@@ -49,11 +50,11 @@ def draw(folder, systems, outputs, data):
         shown["Test clips"].append((clip.id, f"strips/{clip.id}.webp"))
     for character, driving in pairs:
         name = f"strips/{strips.pair(character, driving)}.webp"
-        strips.save(strips.strip_of_pair(character, driving, titles, outputs), folder / name)
+        strips.save(strips.strip_of_pair(character, driving, free, outputs), folder / name)
         shown["Characters of other proportions"].append((f"{character.id}, driven by {driving.id}", name))
-    if titles:
-        first = next(iter(titles))
-        main = {row: title for row, title in titles.items() if row == first or 1 in systems[row].tables}
+    if free:
+        first = next(iter(free))
+        main = {row: title for row, title in free.items() if systems[row].kind == tables.SYSTEM and (row == first or 1 in systems[row].tables)}
         strips.save(strips.overview(_some(test, 3), pairs[:1], main, outputs), folder / "overview.png")
     return shown
 

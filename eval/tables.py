@@ -20,16 +20,18 @@ PAPER_METRICS = {"l1": "L1", "ssim": "SSIM", "lpips": "LPIPS", "fid": "FID", "fi
 GREY = "L1-grey"
 RUN, SCORED, NOT_RUN, CITED = "run here", "scored here", "not run", "cited only"
 HERE = (RUN, SCORED)
+# A floor has learnt nothing; a ceiling is given what no system is: the truth, or exact poses.
+SYSTEM, FLOOR, CEILING = KINDS = ("system", "floor", "ceiling")
+BASELINES = {"copy": FLOOR, "warp": FLOOR, "autoencoder": CEILING}
 
 
 @dataclass(frozen=True)
 class System:
-    """A row of params.yaml: its title, the tables that show it, whether it is the floor (the source frame, copied), and whether its frames
-    were made elsewhere (`external`)."""
+    """A row of params.yaml: its title, the tables that show it, its kind (of KINDS), and whether its frames were made elsewhere (`external`)."""
 
     title: str
     tables: tuple
-    floor: bool
+    kind: str = SYSTEM
     external: bool = False
 
 
@@ -71,8 +73,8 @@ def read_systems(params, scale):
     try:
         document = yaml.safe_load(Path(params).read_text())
         rows, scales, default = document["rows"], document["scales"], document["scale"]
-        systems = {name: System(str(row["title"]), tuple(row["tables"]), row.get("baseline") == "copy") for name, row in rows.items()}
-        external = {name: System(str(entry["title"]), tuple(entry.get("tables", (1,))), False, external=True)
+        systems = {name: System(str(row["title"]), tuple(row["tables"]), _kind(row)) for name, row in rows.items()}
+        external = {name: System(str(entry["title"]), tuple(entry.get("tables", (1,))), external=True)
                     for name, entry in (document.get("external") or {}).items() if entry["scale"] == scale}
     except FileNotFoundError as error:
         raise UserError(f"{params}: expected the parameter file, found none; run from the project's root or pass --params") from error
@@ -85,6 +87,10 @@ def read_systems(params, scale):
         raise UserError(f"{params}: expected names in external that no row has, got {', '.join(taken)}; rename the entry")
     config = "" if scale == default else f" --config scale={scale}"
     return systems | external, f"snakemake --cores all results/{scale}/{{row}}/metrics.json{config}"
+
+
+def _kind(row):
+    return BASELINES.get(row.get("baseline"), CEILING if row.get("poses") == "exact" else SYSTEM)
 
 
 def read_paper(path=PAPER):
@@ -144,18 +150,18 @@ def _scores(body, result, protocol):
 
 
 def build(number, systems, paper, scored, command):
-    """Table `number` as a DataFrame: the paper's lines in the paper's order, then those that only run here, frames from elsewhere, the floor last.
+    """Table `number` as a DataFrame: the paper's lines in the paper's order, then those that only run here, frames from elsewhere, floors and ceilings last.
 
-    The columns `floor` and `frames_from` (the title of a system whose frames were made elsewhere) are for the page, not for the CSV.
+    The columns `kind` and `frames_from` (the title of a system whose frames were made elsewhere) are for the page, not for the CSV.
     """
     cited = paper[paper["table"] == number].set_index("row")
     ours = {row: system for row, system in systems.items() if number in system.tables}
-    alone = sorted((row for row in ours if row not in cited.index), key=lambda row: (ours[row].floor, ours[row].external))
+    alone = sorted((row for row in ours if row not in cited.index), key=lambda row: (KINDS.index(ours[row].kind), ours[row].external))
     lines = []
     for row in [*cited.index, *alone]:
         status = CITED if row not in ours else NOT_RUN if row not in scored else SCORED if ours[row].external else RUN
         line = {"table": number, "row": row, "system": cited.at[row, "method"] if row in cited.index else systems[row].title,
-                "floor": row in ours and ours[row].floor, "frames_from": ours[row].title if row in ours and ours[row].external else None,
+                "kind": ours[row].kind if row in ours else SYSTEM, "frames_from": ours[row].title if row in ours and ours[row].external else None,
                 "here": status, "command": command.format(row=row) if status == NOT_RUN else None}
         if row in cited.index:
             line |= _paper_cells(cited.loc[row])

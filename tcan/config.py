@@ -229,12 +229,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Row:
-    """What is generated and scored: a model or a baseline, and what it changes of the scale's `generate`."""
+    """What is generated and scored: a model or a baseline, and what it changes of the scale's `generate`. `poses`: those that the estimator found, or
+    the exact ones of rendered clips."""
 
     title: str
     tables: list[int] = field(metadata={"choices": (1, 2, 3)})
     model: str | None = None
-    baseline: str | None = field(default=None, metadata={"choices": ("copy",)})
+    baseline: str | None = field(default=None, metadata={"choices": ("copy", "warp", "autoencoder")})
+    poses: str = field(default="estimated", metadata={"choices": ("estimated", "exact")})
     generate: dict = field(default_factory=dict)
 
 

@@ -3,6 +3,6 @@
 import numpy as np
 
 
-def copy_source(source, poses):
-    """source uint8 (h, w, 3), poses uint8 (f, h, w, 3) -> uint8 (f, h, w, 3)."""
-    return np.repeat(source[None], len(poses), axis=0)
+def copy_source(case):
+    """-> uint8 (f, h, w, 3), f the number of driving frames."""
+    return np.repeat(case.source[None], len(case.points), axis=0)

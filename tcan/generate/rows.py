@@ -6,7 +6,7 @@ from pathlib import Path
 from tcan.data import clips
 from tcan.errors import UserError
 from tcan.files import atomic_dir, keep_run, sha256_of_folder
-from tcan.pose import keypoints
+from tcan.generate.cases import bizarre_cases, test_cases
 from tcan.progress import Progress
 from tcan.provenance import write_run
 from tcan.seeds import generator
@@ -19,78 +19,58 @@ def add_arguments(parser):
     parser.add_argument("--split", choices=SPLITS, required=True)
     parser.add_argument("--data", type=Path, required=True, help="data/<scale>")
     parser.add_argument("--model", type=Path, help="folder of the row's model (none for a baseline)")
+    parser.add_argument("--foundation", type=Path, help="folder of the foundation models, for the baseline autoencoder")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True, help="folder of the clips done so far")
 
 
 def run(args, config):
-    from tcan.pose.draw import draw
-
     row, options = config.row(args.row), config.generation(args.row)
     if (row.model is None) != (args.model is None):
         raise UserError(f"generate {args.row}: expected --model for a row with a model, and none for a baseline, got {args.model}")
-    animate = _baseline(row.baseline) if row.baseline else _pipeline(args.model, options, config.seed)
-    pairs = test_pairs(args.data, config) if args.split == "test" else bizarre_pairs(args.data, config, options.pairing)
-    inputs = [args.model] if args.model else []
-    resolved = {**config.resolved("data", "pose"), "row": args.row, "baseline": row.baseline, "generate": vars(options)}
-    keep_run(args.run, {"config": resolved, "seed": config.seed, "model": sha256_of_folder(args.model) if args.model else None,
-                         "pairs": [name for name, _, _ in pairs]})
-    progress = Progress(f"{args.row} {args.split}", len(pairs))
-    for number, (name, source, points) in enumerate(pairs):
-        if not (args.run / name).exists():
-            frames = animate(source, draw(points, config.pose.canvas, source.shape[:2]), name)
-            with atomic_dir(args.run / name) as folder:
+    if (row.baseline == "autoencoder") != (args.foundation is not None):
+        raise UserError(f"generate {args.row}: expected --foundation for the baseline autoencoder alone, got {args.foundation}")
+    animate = _baseline(row.baseline, args.foundation) if row.baseline else _pipeline(args.model, options, config)
+    cases = test_cases(args.data, config, row.poses) if args.split == "test" else bizarre_cases(args.data, config, options.pairing, row.poses)
+    inputs = [args.model or args.foundation / "vae"] if args.model or args.foundation else []
+    resolved = {**config.resolved("data", "pose"), "row": args.row, "baseline": row.baseline, "poses": row.poses, "generate": vars(options)}
+    keep_run(args.run, {"config": resolved, "seed": config.seed, "inputs": [sha256_of_folder(path) for path in inputs], "cases": [case.name for case in cases]})
+    progress = Progress(f"{args.row} {args.split}", len(cases))
+    for number, case in enumerate(cases):
+        if not (args.run / case.name).exists():
+            frames = animate(case)
+            with atomic_dir(args.run / case.name) as folder:
                 clips.write_clip(folder, frames)
-        progress.update(number + 1, name)
+        progress.update(number + 1, case.name)
     with atomic_dir(args.out) as folder:
-        for name, _, _ in pairs:
-            shutil.copytree(args.run / name, folder / name)
+        for case in cases:
+            shutil.copytree(args.run / case.name, folder / case.name)
         write_run(folder, command=f"generate {args.row} {args.split}", config=resolved, seed=config.seed, inputs=inputs)
     shutil.rmtree(args.run)
 
 
-def test_pairs(data, config):
-    """[(clip, source, key points)]: the source is the clip's first frame, and all its frames are driven."""
-    return [(clip.id, clips.read_clip(clip.folder, first=1)[0], keypoints.load(clip.poses))
-            for clip in clips.find(data, config.data.sets, "test").itertuples()]
+def _baseline(name, foundation):
+    from tcan.baselines import baseline
+
+    return baseline(name, foundation)
 
 
-def bizarre_pairs(data, config, pairing):
-    """[(character__clip, source, retargeted key points)]: characters of odd proportions, driven by the test videos (section 4.2)."""
-    from tcan.pose.retarget import retarget
-
-    characters = list(clips.find(data, config.data.sets, "bizarre").itertuples())
-    driving = list(clips.find(data, config.data.sets, "test").itertuples())
-    if not driving:
-        raise UserError(f"{data}: expected test videos to drive the characters, found none; check the splits in params.yaml")
-    if pairing == "product":
-        chosen = [(character, clip) for character in characters for clip in driving]
-    else:
-        chosen = [(character, driving[index % len(driving)]) for index, character in enumerate(characters)]
-    return [(f"{character.id}__{clip.id}", clips.read_clip(character.folder)[0],
-             retarget(keypoints.load(clip.poses), keypoints.load(character.poses))) for character, clip in chosen]
-
-
-def _baseline(name):
-    from tcan.baselines import BASELINES
-
-    return lambda source, poses, clip: BASELINES[name](source, poses)
-
-
-def _pipeline(folder, options, seed):
+def _pipeline(folder, options, config):
     import torch
 
     from diffusers.utils import logging
 
     from tcan import TCANPipeline
+    from tcan.pose.draw import draw
 
     logging.disable_progress_bar()
     pipeline = TCANPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
 
-    def animate(source, poses, clip):
-        return pipeline(source, poses, num_inference_steps=options.steps, guidance_scale=options.guidance, window=options.window,
+    def animate(case):
+        poses = draw(case.points, config.pose.canvas, case.source.shape[:2])
+        return pipeline(case.source, poses, num_inference_steps=options.steps, guidance_scale=options.guidance, window=options.window,
                         overlap=options.overlap, closed_loop=options.closed_loop, tau=options.tau if options.ptm else None,
-                        ptm_scope=options.ptm_scope, generator=generator(seed, "noise", clip)).frames
+                        ptm_scope=options.ptm_scope, generator=generator(config.seed, "noise", case.name)).frames
 
     return animate

@@ -18,7 +18,7 @@ def fresh(make_checkout, tmp_path_factory):
 def test_from_nothing(fresh):
     assert fresh.planned("reproduce", "--config", "scale=smoke") == {
         "source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "pool": 1, "autoencoder": 1, "denoiser": 1, "motion_module": 2,
-        "latents": 1, "stage1": 3, "stage2": 5, "generate": 14, "score": 7, "report": 1}
+        "latents": 1, "stage1": 3, "stage2": 5, "generate": 20, "score": 10, "report": 1}
 
 
 def test_reproduce_is_what_a_bare_command_does(fresh):

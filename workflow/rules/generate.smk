@@ -8,14 +8,15 @@ def model_of(row):
 rule generate:
     input:
         model=lambda wildcards: model_of(wildcards.row),
+        foundation=lambda wildcards: foundation("vae") if CONFIG.rows[wildcards.row].baseline == "autoencoder" else [],
         clips=lambda wildcards: clips_of(sorted({*sets_with("test"), *sets_with(wildcards.split)})),
         code=code("tcan.generate.rows"),
     output:
         f"outputs/{SCALE}/{{row}}/{{split}}/run.json",
     params:
         generation=lambda wildcards: asdict(CONFIG.generation(wildcards.row)),
-        row=lambda wildcards: (CONFIG.seed, CONFIG.pose.canvas, CONFIG.rows[wildcards.row].baseline),
-        model=lambda wildcards, input: f"--model {Path(input.model[0]).parent}" if input.model else "",
+        row=lambda wildcards: (CONFIG.seed, CONFIG.pose.canvas, CONFIG.rows[wildcards.row].baseline, CONFIG.rows[wildcards.row].poses),
+        model=lambda wildcards, input: f"--model {Path(input.model[0]).parent}" if input.model else f"--foundation {FOUNDATION}" if input.foundation else "",
     log:
         f"logs/{SCALE}/generate/{{row}}.{{split}}.log",
     benchmark:

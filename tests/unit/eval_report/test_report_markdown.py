@@ -91,7 +91,18 @@ def test_the_floor_is_answered_in_a_sentence(tmp_path):
     assert "FID[efficientnet-lite0] (28.71 against 29.00)" in near
     assert "*floor*" in text
     (tmp_path / "copy" / "metrics.json").unlink()
-    assert "The floor (the source frame, copied) has not run" in page(2, tmp_path)
+    assert "No floor (such as the source frame, copied) has run" in page(2, tmp_path)
+
+
+def test_a_ceiling_has_no_rank_and_every_floor_its_sentences(tmp_path):
+    systems = {**SYSTEMS, "warp": tables.System("warped", (2,), tables.FLOOR), "autoencoder": tables.System("the truth", (2,), tables.CEILING)}
+    write_metrics(tmp_path, {"base": 1.3, "copy": 1.1, "warp": 1.0, "autoencoder": 0.1})
+    text = page(2, tmp_path, systems=systems)
+    best, ceiling = (column(text, "FID[efficientnet-lite0] ↓<br>here", name) for name in ("warped", "the truth"))
+    assert best.startswith("**29.00**") and ceiling.startswith("2.90<sup>") and "*the truth*" in text
+    for floor in ("floor", "warped"):
+        lines = text.partition(f"Against *{floor}*:")[2].split("\n\n")[1].splitlines()
+        assert [line.partition(":")[0] for line in lines] == ["- no APPA / no T-CtrlN / no PTM"]
 
 
 def test_captions_and_warnings(tmp_path):
@@ -107,7 +118,7 @@ def test_captions_and_warnings(tmp_path):
 @pytest.mark.parametrize("title", ["a | b", "<script>x</script>", "two\nlines", "**bold** _it_", "![x](http://y)", "a \\| b", "`code`"])
 def test_titles_stay_text_in_their_own_cell(tmp_path, title):
     write_metrics(tmp_path, {"unfrozen": 0.98})
-    text = page(2, tmp_path, systems={"unfrozen": tables.System(title, (2,), False)})
+    text = page(2, tmp_path, systems={"unfrozen": tables.System(title, (2,))})
     rows = [line for line in text.splitlines() if line.startswith("|")]
     split = [re.split(r"(?<!\\)(?:\\\\)*\|", line) for line in rows]
     assert len({len(cells) for cells in split[:2]}) == 1 and len(split[0]) == len(split[6])
