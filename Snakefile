@@ -14,6 +14,8 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/claims.smk"
 
 
 rule reproduce:
@@ -46,7 +48,7 @@ rule foundation:
 rule stage1s:
     localrule: True
     input:
-        expand(rules.stage1.output, stage1=CONFIG.stage1_models),
+        expand(rules.stage1.output, stage1=sorted({model.stage1 for model in CONFIG.models.values()})),
 
 
 rule models:
@@ -59,3 +61,10 @@ rule frames:
     localrule: True
     input:
         expand(rules.generate.output, row=CONFIG.rows, split=GENERATED_SPLITS),
+
+
+rule claims:
+    localrule: True
+    input:
+        rules.claims_page.output,
+        expand(rules.figure.output, number=SHOWN),

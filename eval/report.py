@@ -55,7 +55,7 @@ def draw(folder, systems, outputs, data):
     if free:
         first = next(iter(free))
         main = {row: title for row, title in free.items() if systems[row].kind == tables.SYSTEM and (row == first or 1 in systems[row].tables)}
-        strips.save(strips.overview(_some(test, 3), pairs[:1], main, outputs), folder / "overview.png")
+        strips.save(strips.overview(some(test, 3), pairs[:1], main, outputs), folder / "overview.png")
     return shown
 
 
@@ -70,7 +70,7 @@ def _pairs(outputs, rows, characters, driving):
     return pairs
 
 
-def _some(clips, most):
+def some(clips, most):
     """Up to `most` clips, the sets taking turns: real people (`human`) come first, as the sets are sorted by name."""
     turns = [[clip for clip in clips if clip.set == name] for name in dict.fromkeys(clip.set for clip in clips)]
     longest = max(map(len, turns), default=0)

@@ -1,21 +1,21 @@
 """Picture strips: what a table cannot show. Source, driving pose, truth and every system's frames of a clip under one another."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from eval.errors import UserError
+from eval.lettering import FAINT, INK, PAPER, broken, font, label
 
 TILE = 128          # side of a picture on the page, in pixels; frames of 64 are enlarged, frames of 512 made smaller
 COLUMNS = 6         # frames of a clip on its strip: a page as wide as GitHub shows without shrinking it
 FINE = 4            # poses are drawn this many times larger, then averaged down
 MARGIN, GAP, LABEL = 16, 6, 132
-INK, FAINT, PAPER = (28, 28, 30), (110, 110, 115), (255, 255, 255)
 # OpenPose-18: the 17 limbs in OpenPose's order, which is also the order of its colours around the wheel.
 LIMBS = ((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),
          (1, 0), (0, 14), (14, 16), (0, 15), (15, 17))
@@ -85,18 +85,18 @@ def strip(source, source_label, bands, numbers, title, subtitle):
     top = MARGIN + TILE + 30
     page = Image.new("RGB", (width, top + len(bands) * (TILE + GAP) - GAP + MARGIN), PAPER)
     pen, left = ImageDraw.Draw(page), MARGIN + LABEL
-    _label(pen, source_label, MARGIN, MARGIN, TILE)
+    label(pen, source_label, MARGIN, MARGIN, LABEL, TILE)
     page.paste(source, (left, MARGIN))
     beside = left + TILE + 2 * MARGIN
-    heading = _wrapped(title, _font(19, bold=True), width - beside - MARGIN)
-    pen.multiline_text((beside, MARGIN), heading, INK, _font(19, bold=True), spacing=4)
-    below = pen.multiline_textbbox((beside, MARGIN), heading, font=_font(19, bold=True), spacing=4)[3] + 10
-    pen.multiline_text((beside, below), _wrapped(subtitle, _font(13), width - beside - MARGIN), FAINT, _font(13), spacing=5)
+    heading = broken(title, font(19, bold=True), width - beside - MARGIN)
+    pen.multiline_text((beside, MARGIN), heading, INK, font(19, bold=True), spacing=4)
+    below = pen.multiline_textbbox((beside, MARGIN), heading, font=font(19, bold=True), spacing=4)[3] + 10
+    pen.multiline_text((beside, below), broken(subtitle, font(13), width - beside - MARGIN), FAINT, font(13), spacing=5)
     for column, number in enumerate(numbers):
-        pen.text((left + column * (TILE + GAP) + TILE / 2, top - 6), f"frame {number}", FAINT, _font(12), anchor="md")
-    for line, (label, tiles) in enumerate(bands.items()):
+        pen.text((left + column * (TILE + GAP) + TILE / 2, top - 6), f"frame {number}", FAINT, font(12), anchor="md")
+    for line, (name, tiles) in enumerate(bands.items()):
         y = top + line * (TILE + GAP)
-        _label(pen, label, MARGIN, y, TILE)
+        label(pen, name, MARGIN, y, LABEL, TILE)
         for column, tile in enumerate(tiles):
             page.paste(tile, (left + column * (TILE + GAP), y))
     return page
@@ -104,16 +104,16 @@ def strip(source, source_label, bands, numbers, title, subtitle):
 
 def grid(headings, lines):
     """A page with a column for each heading and a line for each (label, tiles); a tile of None stays blank."""
-    wrapped = [_wrapped(heading, _font(13, bold=True), TILE, 3) for heading in headings]
+    wrapped = [broken(heading, font(13, bold=True), TILE, 3) for heading in headings]
     head, width = 12 + 16 * max(1 + text.count("\n") for text in wrapped), 2 * MARGIN + LABEL + len(headings) * (TILE + GAP) - GAP
     page = Image.new("RGB", (width, MARGIN + head + len(lines) * (TILE + GAP) - GAP + MARGIN), PAPER)
     pen, left = ImageDraw.Draw(page), MARGIN + LABEL
     for column, heading in enumerate(wrapped):
         centre = (left + column * (TILE + GAP) + TILE / 2, MARGIN + head - 8)
-        pen.multiline_text(centre, heading, INK, _font(13, bold=True), anchor="md", align="center")
-    for line, (label, tiles) in enumerate(lines):
+        pen.multiline_text(centre, heading, INK, font(13, bold=True), anchor="md", align="center")
+    for line, (name, tiles) in enumerate(lines):
         y = MARGIN + head + line * (TILE + GAP)
-        _label(pen, label, MARGIN, y, TILE)
+        label(pen, name, MARGIN, y, LABEL, TILE)
         for column, tile in enumerate(tiles):
             if tile is not None:
                 page.paste(tile, (left + column * (TILE + GAP), y))
@@ -162,10 +162,10 @@ def overview(test, bizarre, systems, outputs):
     return grid(["source", "driving pose", "driving frame\n(test: truth)", *systems.values()], lines)
 
 
-def telling_frame(clip):
-    """The number of the frame whose pose is farthest from the first frame's: where copying the source would show."""
+def telling_frame(clip, most=None):
+    """The number of the frame, of the first `most`, whose pose is farthest from the first frame's: where copying the source would show."""
     with np.load(clip.poses, allow_pickle=False) as poses:
-        points = poses["xy"].astype(float)
+        points = poses["xy"][:most].astype(float)
     found = ~np.isnan(points).any(axis=2)
     both = found & found[:1]
     moved = np.where(both, np.linalg.norm(np.nan_to_num(points) - np.nan_to_num(points[:1]), axis=2), 0).sum(axis=1)
@@ -188,33 +188,11 @@ def save(page, path):
 
     The many strips are .webp, since the reports of the default scale stand in git; what is scored, and the overview, have no loss.
     """
-    page.save(path, **({"quality": 90, "method": 4} if path.suffix == ".webp" else {}))
+    path.write_bytes(encoded(page, path.suffix))
 
 
-def _font(size, bold=False):
-    """matplotlib's own copy of DejaVu Sans: the same letters on every machine."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
-
-
-def _label(pen, text, x, y, height):
-    """A line's label, right-aligned before the pictures and centred on them."""
-    wrapped = _wrapped(text, _font(13), LABEL - 12, 6)
-    pen.multiline_text((x + LABEL - 12, y + height / 2), wrapped, INK, _font(13), anchor="rm", align="right", spacing=4)
-
-
-def _wrapped(text, font, width, most=4):
-    """Text broken into at most `most` lines of `width` pixels: at spaces and after underscores, within a word where it must be."""
-    lines = []
-    for paragraph in str(text).split("\n"):
-        lines.append("")
-        for word in paragraph.replace("_", "_\u200b").replace(" ", " \u200b").split("\u200b"):
-            if lines[-1] and font.getlength((lines[-1] + word).rstrip()) > width:
-                lines.append("")
-            while word and font.getlength((lines[-1] + word).rstrip()) > width:
-                fits = max(1, sum(font.getlength(word[:end]) <= width for end in range(1, len(word))))
-                lines[-1], word = word[:fits], word[fits:]
-                lines.append("")
-            lines[-1] += word
-    lines = [line.rstrip() for line in lines]
-    return "\n".join(lines if len(lines) <= most else [*lines[:most - 1], lines[most - 1][:-1] + "\u2026"])
+def encoded(page, suffix):
+    """The bytes of a page as .png or .webp."""
+    stream = io.BytesIO()
+    page.save(stream, format=suffix.removeprefix("."), **({"quality": 90, "method": 4} if suffix == ".webp" else {}))
+    return stream.getvalue()

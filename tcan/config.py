@@ -2,17 +2,15 @@
 
 import dataclasses
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from tcan.errors import UserError
+from tcan.sections import Appearance, Claims, Data, Diffusion, Errors, Evaluate, External, Foundation, Generate, Measures, Model, Pose, Row, Stage1, Stage2
 from tcan.strict import named, parse, unknown
 
-SETS = ("video", "puppets")
-ESTIMATORS = ("openpose", "blazepose", "exact+errors")
-SPLITS = ("train", "test", "bizarre")
 TOP = ("scale", "seed", "models", "rows", "external")  # keys of params.yaml beside `scales`
 
 
@@ -25,232 +23,6 @@ Yaml12.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false)$", re.IGNORECASE), "tTfF")
 Yaml12.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$"), "-+.0123456789")
-
-
-# --- data -------------------------------------------------------------------------------------------------------------
-
-@dataclass(frozen=True)
-class FrameSet:
-    """How a set's frames are made, and what finds their key points."""
-
-    kind: str = field(metadata={"choices": SETS})
-    estimator: str = field(metadata={"choices": ESTIMATORS})
-
-
-@dataclass(frozen=True)
-class Video:
-    """One clip of a real video. `crop`: [left, top, side] in the video's pixels, or two of them for a linear pan."""
-
-    source: str
-    file: str
-    split: str = field(metadata={"choices": SPLITS})
-    start: int = field(metadata={"min": 0})
-    stride: int = field(metadata={"min": 1})
-    crop: list
-
-
-@dataclass(frozen=True)
-class Puppets:
-    """How many rendered clips there are, and which motions are kept for the test."""
-
-    train_clips: int = field(metadata={"min": 1})
-    test_clips: int = field(metadata={"min": 0})
-    bizarre_characters: int = field(metadata={"min": 0})
-    train_motions: list[str]
-    test_motions: list[str]
-    supersample: int = field(metadata={"min": 1})
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Rates of the pose estimator's error model for rendered clips."""
-
-    missing: float = field(metadata={"min": 0, "max": 1})
-    swap: float = field(metadata={"min": 0, "max": 1})
-    dropout: float = field(metadata={"min": 0, "max": 1})
-    jitter: float = field(metadata={"min": 0})
-
-
-@dataclass(frozen=True)
-class Data:
-    size: int = field(metadata={"min": 8})
-    clip_frames: int = field(metadata={"min": 1})
-    sets: dict[str, FrameSet]
-    videos: dict[str, Video]
-    puppets: Puppets
-    errors: Errors
-
-
-@dataclass(frozen=True)
-class Pose:
-    """`canvas`: the size in pixels at which key points are drawn before they are averaged down to the frame's size."""
-
-    canvas: int = field(metadata={"min": 8})
-
-
-# --- foundation -------------------------------------------------------------------------------------------------------
-
-@dataclass(frozen=True)
-class Autoencoder:
-    patch: int = field(metadata={"min": 1})  # a latent stands for patch x patch pixels
-    channels: int = field(metadata={"min": 1})
-    layers: int = field(metadata={"min": 1})
-    steps: int = field(metadata={"min": 1})
-    batch: int = field(metadata={"min": 1})
-    learning_rate: float = field(metadata={"min": 0})
-
-
-@dataclass(frozen=True)
-class Denoiser:
-    """The base UNet and its pose ControlNet. `pool`: rendered scenes; `targets`: pictures of a scene in a batch, beside its source."""
-
-    channels: list[int]
-    layers: int = field(metadata={"min": 1})
-    heads: int = field(metadata={"min": 1})
-    cross_attention_dim: int = field(metadata={"min": 1})
-    steps: int = field(metadata={"min": 1})
-    batch: int = field(metadata={"min": 1})
-    learning_rate: float = field(metadata={"min": 0})
-    ema: float = field(metadata={"min": 0, "max": 1})
-    pool: int = field(metadata={"min": 1})
-    targets: int = field(metadata={"min": 1})
-    pose_dropout: float = field(metadata={"min": 0, "max": 1})
-    reference_dropout: float = field(metadata={"min": 0, "max": 1})
-
-
-@dataclass(frozen=True)
-class Motion:
-    """The motion modules mm1 and mm2 before stage 2."""
-
-    steps: int = field(metadata={"min": 1})
-    batch: int = field(metadata={"min": 1})
-    learning_rate: float = field(metadata={"min": 0})
-    pool: int = field(metadata={"min": 1})
-    layers: int = field(metadata={"min": 1})
-
-
-@dataclass(frozen=True)
-class Foundation:
-    source: str = field(metadata={"choices": ("shipped", "trained", "published")})
-    latent_channels: int = field(metadata={"min": 1})
-    autoencoder: Autoencoder
-    denoiser: Denoiser
-    motion: Motion
-
-
-# --- the paper's method -----------------------------------------------------------------------------------------------
-
-@dataclass(frozen=True)
-class Diffusion:
-    """The noise schedule, in the words of diffusers' DDIMScheduler."""
-
-    beta_schedule: str = field(metadata={"choices": ("linear", "scaled_linear", "squaredcos_cap_v2")})
-    beta_start: float = field(metadata={"min": 0, "max": 1})
-    beta_end: float = field(metadata={"min": 0, "max": 1})
-    prediction_type: str = field(metadata={"choices": ("epsilon", "v_prediction", "sample")})
-    zero_terminal_snr: bool
-
-
-@dataclass(frozen=True)
-class Appearance:
-    """Reference attention (eq. 1) and APPA (eq. 2)."""
-
-    blocks: list[str] = field(metadata={"choices": ("down", "mid", "up")})
-    lora_rank: int = field(metadata={"min": 1})
-    lora_alpha: int = field(metadata={"min": 1})
-    lora_targets: list[str] = field(metadata={"choices": ("attn1", "attn2")})
-
-
-@dataclass(frozen=True)
-class Training:
-    """What both stages' trainings have. A step takes `accumulate` batches, shared among the processes of `torchrun`."""
-
-    steps: int = field(metadata={"min": 1})
-    batch: int = field(metadata={"min": 1})
-    accumulate: int = field(metadata={"min": 1})
-    learning_rate: float = field(metadata={"min": 0})
-    gradient_clip: float = field(metadata={"min": 0})
-    ema: float = field(metadata={"min": 0, "max": 1})  # 0: none
-    mixed_precision: str = field(metadata={"choices": ("no", "bf16")})
-    gradient_checkpointing: bool
-    checkpoint_every: int = field(metadata={"min": 1})
-    live_curves: bool
-    sample_every: int = field(metadata={"min": 0})  # 0: never
-
-
-@dataclass(frozen=True)
-class Stage1(Training):
-    min_gap: int = field(metadata={"min": 0})
-    reference_dropout: float = field(metadata={"min": 0, "max": 1})
-
-
-@dataclass(frozen=True)
-class Stage2(Training):
-    frames: int = field(metadata={"min": 1})
-
-
-@dataclass(frozen=True)
-class Generate:
-    steps: int = field(metadata={"min": 1})
-    guidance: float = field(metadata={"min": 0})
-    window: int = field(metadata={"min": 1})
-    overlap: int = field(metadata={"min": 0})
-    closed_loop: bool
-    ptm: bool
-    tau: float = field(metadata={"min": 0})
-    ptm_scope: str = field(metadata={"choices": ("window", "clip")})
-    pairing: str = field(metadata={"choices": ("diagonal", "product")})
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    protocols: list[str]
-    window: int = field(metadata={"min": 1})
-    gaps: bool  # whether the test set's frame numbers may have gaps; no window spans one
-    networks: dict[str, str]
-
-
-# --- models and rows --------------------------------------------------------------------------------------------------
-
-@dataclass(frozen=True)
-class Model:
-    """What is trained: the switches of Table 2."""
-
-    appa: bool
-    temporal_controlnet: bool
-    motion_module: str = field(metadata={"choices": ("mm1", "mm2")})
-    train_controlnet: bool = False
-
-    @property
-    def stage1(self):
-        """The name of the stage-1 training that this model stands on; models that agree in it share it."""
-        return ("appa" if self.appa else "plain") + ("_unfrozen" if self.train_controlnet else "")
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is generated and scored: a model or a baseline, and what it changes of the scale's `generate`. `poses`: those that the estimator found, or
-    the exact ones of rendered clips."""
-
-    title: str
-    tables: list[int] = field(metadata={"choices": (1, 2, 3)})
-    model: str | None = None
-    baseline: str | None = field(default=None, metadata={"choices": ("copy", "warp", "autoencoder")})
-    poses: str = field(default="estimated", metadata={"choices": ("estimated", "exact")})
-    generate: dict = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class External:
-    """A row whose frames somebody else generated. `frames`: their folder, relative to the project or absolute.
-
-    `scale`: whose test clips they are of. It has no default: scales differ in clips, lengths and sizes, and the folder doesn't say which it was made for.
-    """
-
-    title: str
-    frames: str
-    scale: str
-    tables: list[int] = field(default_factory=lambda: [1], metadata={"choices": (1, 2, 3)})
 
 
 @dataclass(frozen=True)
@@ -268,6 +40,8 @@ class Config:
     stage2: Stage2
     generate: Generate
     evaluate: Evaluate
+    measures: Measures
+    claims: Claims
     models: dict[str, Model]
     rows: dict[str, Row]
     external: dict[str, External]
@@ -278,10 +52,28 @@ class Config:
         return parse(Generate, {**dataclasses.asdict(self.generate), **self.row(row).generate}, where)
 
     def row(self, name):
-        return named(self.rows, name, "row")
+        return self.rows[name] if name in self.rows else named(self.every_row, name, "row")
 
     def model(self, name):
-        return named(self.models, name, "model")
+        return named(self.every_model, name, "model")
+
+    @property
+    def every_row(self):
+        """The rows of the tables, then those that the claims need beside them."""
+        from tcan import claims
+
+        return {**self.rows, **claims.rows(self)}
+
+    @property
+    def every_model(self):
+        """The models of the tables' rows, then those that the claims need beside them."""
+        from tcan import claims
+
+        return {**self.models, **claims.models(self)}
+
+    def seeded(self, seed):
+        """This configuration with another seed; None leaves it."""
+        return self if seed is None else dataclasses.replace(self, seed=seed)
 
     @property
     def scored(self):
@@ -289,12 +81,12 @@ class Config:
         return {**self.rows, **self.external}
 
     def scored_row(self, name):
-        return named(self.scored, name, "row")
+        return named({**self.every_row, **self.external}, name, "row")
 
     @property
     def stage1_models(self):
-        """Stage-1 trainings by name, each with the switches that define it."""
-        return {model.stage1: model for model in self.models.values()}
+        """Stage-1 trainings of `every_model` by name, each with the switches that define it."""
+        return {model.stage1: model for model in self.every_model.values()}
 
     def resolved(self, *sections):
         """Sections as plain JSON-able values, for provenance and for rules that must rerun when they change."""
@@ -356,6 +148,8 @@ def _merge(below, above):
 def _check(config):
     """What one key alone can't tell."""
     for name, row in config.rows.items():
+        if name == "claims":
+            raise UserError("rows.claims: expected another name, that is the folder of the rows that the claims need; rename it in params.yaml")
         if (row.model is None) == (row.baseline is None):
             raise UserError(f"rows.{name}: expected either model or baseline, got {'both' if row.model else 'neither'}")
         if row.model is not None and row.model not in config.models:
@@ -366,6 +160,9 @@ def _check(config):
     for name in (*config.models, *config.rows, *config.external, *config.data.videos, *config.data.sets):
         if not isinstance(name, str) or not name.replace("_", "").isalnum() or not name.isascii():
             raise UserError(f"{name}: expected a name of letters, digits and _, since it becomes a folder; rename it in params.yaml")
+        if wrong := set(row.errors) - {kind.name for kind in dataclasses.fields(Errors)}:
+            raise UserError(unknown(sorted(wrong)[0], [kind.name for kind in dataclasses.fields(Errors)], f"rows.{name}.errors"))
+    _check_claims(config)
     window = max(config.generation(name).window for name in config.rows)
     if config.data.clip_frames < max(window, config.stage2.frames, config.evaluate.window):
         raise UserError(f"data.clip_frames: expected at least a window ({max(window, config.stage2.frames, config.evaluate.window)}), "
@@ -375,6 +172,23 @@ def _check(config):
                         f"got {config.foundation.denoiser.batch}; a batch holds all targets of its scenes")
     if config.data.size % 8:
         raise UserError(f"data.size: expected a multiple of 8, got {config.data.size}")
+
+
+def _check_claims(config):
+    """The rows that the claims are about: rows of the tables with a model, and among those that have what they are asked for."""
+    claims = config.claims
+    trained = [name for name, row in config.rows.items() if row.model is not None]
+    for key, names, known in (("rows", claims.rows, trained), ("proportions", claims.proportions, claims.rows), ("errors.rows", claims.errors.rows, trained),
+                              ("errors.repeated_rows", claims.errors.repeated_rows, [name for name in claims.errors.rows if name in claims.rows]),
+                              ("tau.row", [claims.tau.row], trained), ("retargeting", [claims.retargeting], trained)):
+        for name in names:
+            if name not in known:
+                raise UserError(unknown(name, known, f"claims.{key}"))
+    if claims.errors.repeated_rate not in claims.errors.rates:
+        raise UserError(f"claims.errors.repeated_rate: expected one of the rates ({', '.join(map(str, claims.errors.rates))}), "
+                        f"got {claims.errors.repeated_rate}")
+    if config.seed in claims.seeds or len(set(claims.seeds)) < len(claims.seeds):
+        raise UserError(f"claims.seeds: expected seeds beside {config.seed}, each once, got {claims.seeds}")
 
 
 def _check_external(config, scales):

@@ -1,16 +1,20 @@
 """What is generated: a source picture and the key points that drive it, for every clip of a split."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tcan.sections import Errors
 from tcan.data import clips
 from tcan.errors import UserError
 from tcan.pose import keypoints
+from tcan.pose.corrupt import add_errors
 from tcan.pose.keypoints import Keypoints
+from tcan.seeds import rng
 
-POSES = ("estimated", "exact")
+SPLITS = ("test", "bizarre")
 
 
 @dataclass(frozen=True)
@@ -25,17 +29,24 @@ class Case:
     truth: Path | None = None
 
 
-def test_cases(data, config, poses="estimated"):
-    """Every test clip: the source is its first frame, and all its frames are driven. poses: `exact` takes the renderer's key points where there are any."""
+def cases_of(split, data, config, row, options):
+    """The Cases of a split, as a Row drives them; options: its `generate`."""
+    return test_cases(data, config, row) if split == "test" else bizarre_cases(data, config, row, options.pairing)
+
+
+def test_cases(data, config, row):
+    """Every test clip: the source is its first frame, and all its frames are driven by the row's `poses` with its `errors`."""
     cases = []
     for clip in clips.find(data, config.data.sets, "test").itertuples():
-        points = keypoints.load(_poses(clip, data, poses))
-        cases.append(Case(clip.id, clips.read_clip(clip.folder, first=1)[0], points.frames(slice(1)), points, Path(clip.folder)))
+        points = _poses(clip, data, row.poses)
+        source, driving = clips.read_clip(clip.folder, first=1)[0], _wrong(points, row, config.seed, clip.id)
+        cases.append(Case(clip.id, source, points.frames(slice(1)), driving, Path(clip.folder)))
     return cases
 
 
-def bizarre_cases(data, config, pairing, poses="estimated"):
-    """Characters of odd proportions, driven by the test videos (section 4.2) through retargeting: `character__clip`, without truth."""
+def bizarre_cases(data, config, row, pairing):
+    """Characters of odd proportions, driven by the test videos (section 4.2): `character__clip`, without truth. The poses are retargeted to the
+    character's proportions, or with `row.retarget` false only brought to the size of its frame."""
     from tcan.pose.retarget import retarget
 
     characters = list(clips.find(data, config.data.sets, "bizarre").itertuples())
@@ -48,12 +59,25 @@ def bizarre_cases(data, config, pairing, poses="estimated"):
         chosen = [(character, driving[index % len(driving)]) for index, character in enumerate(characters)]
     cases = []
     for character, clip in chosen:
-        own = keypoints.load(_poses(character, data, poses))
-        cases.append(Case(f"{character.id}__{clip.id}", clips.read_clip(character.folder)[0], own, retarget(keypoints.load(_poses(clip, data, poses)), own)))
+        own, driving = _poses(character, data, row.poses), _wrong(_poses(clip, data, row.poses), row, config.seed, clip.id)
+        cases.append(Case(f"{character.id}__{clip.id}", clips.read_clip(character.folder)[0], own,
+                          retarget(driving, own) if row.retarget else _resized(driving, own.size)))
     return cases
 
 
 def _poses(clip, data, poses):
-    """The file of a clip's key points: the estimator's, or the renderer's where `exact` is asked for and the clip was rendered."""
+    """A clip's key points: the estimator's, or the renderer's where `exact` is asked for and the clip was rendered."""
     exact = Path(data) / "exact" / Path(clip.poses).parent.name / f"{clip.id}.npz"
-    return exact if poses == "exact" and exact.exists() else clip.poses
+    return keypoints.load(exact if poses == "exact" and exact.exists() else clip.poses)
+
+
+def _wrong(points, row, seed, clip):
+    """Key points with the row's errors. Their stream is the scale's and the clip's alone: all rows at a rate see the same errors."""
+    if not row.errors:
+        return points
+    rates = {kind.name: 0.0 for kind in dataclasses.fields(Errors)} | row.errors
+    return add_errors(points, Errors(**rates), rng(seed, "claimed_errors", clip))
+
+
+def _resized(points, size):
+    return Keypoints((points.xy * (size[0] / points.size[0])).astype(np.float32), points.score, size, points.estimator)

@@ -6,12 +6,10 @@ from pathlib import Path
 from tcan.data import clips
 from tcan.errors import UserError
 from tcan.files import atomic_dir, keep_run, sha256_of_folder
-from tcan.generate.cases import bizarre_cases, test_cases
+from tcan.generate.cases import SPLITS, cases_of
 from tcan.progress import Progress
 from tcan.provenance import write_run
 from tcan.seeds import generator
-
-SPLITS = ("test", "bizarre")
 
 
 def add_arguments(parser):
@@ -30,10 +28,11 @@ def run(args, config):
         raise UserError(f"generate {args.row}: expected --model for a row with a model, and none for a baseline, got {args.model}")
     if (row.baseline == "autoencoder") != (args.foundation is not None):
         raise UserError(f"generate {args.row}: expected --foundation for the baseline autoencoder alone, got {args.foundation}")
-    animate = _baseline(row.baseline, args.foundation) if row.baseline else _pipeline(args.model, options, config)
-    cases = test_cases(args.data, config, row.poses) if args.split == "test" else bizarre_cases(args.data, config, options.pairing, row.poses)
+    animate = _baseline(row.baseline, args.foundation) if row.baseline else _pipeline(args.model, options, config.seeded(row.seed))
+    cases = cases_of(args.split, args.data, config, row, options)
     inputs = [args.model or args.foundation / "vae"] if args.model or args.foundation else []
-    resolved = {**config.resolved("data", "pose"), "row": args.row, "baseline": row.baseline, "poses": row.poses, "generate": vars(options)}
+    resolved = {**config.resolved("data", "pose"), "row": args.row, "baseline": row.baseline, "poses": row.poses, "errors": row.errors,
+                "retarget": row.retarget, "noise": row.seed, "generate": vars(options)}
     keep_run(args.run, {"config": resolved, "seed": config.seed, "inputs": [sha256_of_folder(path) for path in inputs], "cases": [case.name for case in cases]})
     progress = Progress(f"{args.row} {args.split}", len(cases))
     for number, case in enumerate(cases):

@@ -19,12 +19,13 @@ from tcan.train.processes import accelerator, synchronise
 
 
 def train(modules, loss, *, name, config, seed, steps, learning_rate, run, checkpoint_every, gradient_clip=1.0, accumulate=1, decay=False,
-          ema=None, processes=None, live_curves=False, sample=None, sample_every=0):
+          ema=None, processes=None, live_curves=False, sample=None, sample_every=0, stream=None):
     """Train the parameters of `modules` that require gradients; return the loss of each step.
 
     modules: dict of name -> module, on the device already. loss: (step, torch.Generator) -> scalar tensor.
     accumulate: how many calls of `loss` make up one step, in all processes together, so that a result doesn't depend on how many share the work.
-    Each call's generator comes from (seed, name, step * accumulate + its number): a resumed run sees the same stream, and on a CPU ends in the same bytes.
+    Each call's generator comes from (seed, stream, step * accumulate + its number): a resumed run sees the same stream, and on a CPU ends in the same bytes.
+    stream: of the draws (default: name); trainings that share it see the same draws, so that what they differ in alone tells them apart.
     config: JSON-able; a checkpoint of another one is refused. run: folder of the checkpoint, of live curves and of samples.
     decay: warm up, keep the rate, and let it fall over the last fifth of the steps; else the rate is constant. So two runs of different lengths are the
         same until the shorter one's last fifth.
@@ -52,7 +53,7 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
         total = torch.zeros((), device=processes.device)
         for number in range(processes.process_index, accumulate, processes.num_processes):
             with processes.autocast():
-                value = loss(step, generator(seed, name, step * accumulate + number)) / accumulate
+                value = loss(step, generator(seed, stream or name, step * accumulate + number)) / accumulate
             processes.backward(value)
             total += value.detach()
         total = synchronise(processes, trained.values(), total)

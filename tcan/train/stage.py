@@ -16,8 +16,8 @@ def train_stage(stage, loss, sample, strip, processes, args, config, *, name, op
     options: the stage's section of params.yaml; inputs: files and folders that it was made of; resolved: the configuration that it depends on.
     """
     started = time.time()
-    losses = loop.train(stage.modules, loss, name=name.replace(" ", "-"), config=resolved, seed=config.seed, processes=processes, sample=sample, run=args.run,
-                        **{option: getattr(options, option) for option in OPTIONS})
+    losses = loop.train(stage.modules, loss, name=name.replace(" ", "-"), config=resolved, seed=config.seed, processes=processes, sample=sample,
+                        run=args.run, stream=name.split()[0], **{option: getattr(options, option) for option in OPTIONS})
     if processes.is_main_process:
         with atomic_dir(args.out) as folder:
             stage.save(folder)

@@ -80,6 +80,7 @@ def run(args, config):
     if args.name not in config.stage1_models:
         raise UserError(f"stage1: expected one of {', '.join(config.stage1_models)}, got {args.name!r}")
     model, options = config.stage1_models[args.name], config.stage1
+    config = config.seeded(model.seed)
     clips, processes, foundation = TrainClips(args.latents, config.pose.canvas), accelerator(options.mixed_precision), Foundation(args.foundation)
     stage = Stage1(model, config, foundation, processes.device)
 

@@ -85,6 +85,7 @@ class Stage2:
 
 def run(args, config):
     model, options = config.model(args.name), config.stage2
+    config = config.seeded(model.seed)
     clips, processes, foundation = TrainClips(args.latents, config.pose.canvas), accelerator(options.mixed_precision), Foundation(args.foundation)
     if short := [length for length in clips.lengths if length < options.frames]:
         raise UserError(f"{args.latents}: expected clips of at least stage2.frames ({options.frames}), got one of {min(short)}; "

@@ -6,8 +6,7 @@ import pytest
 
 from tcan.baselines import baseline, warp
 from tcan.data import clips
-from tcan.generate.cases import Case, test_cases as cases_of_test
-from tcan.pose import keypoints
+from tcan.generate.cases import Case
 from tcan.pose.keypoints import INDEX, Keypoints
 
 STANDING = {"nose": (32, 12), "neck": (32, 20), "right_shoulder": (26, 21), "left_shoulder": (38, 21), "right_elbow": (24, 30), "left_elbow": (40, 30),
@@ -93,20 +92,3 @@ def test_autoencoder_reconstructs_the_truth(foundation_folder, foundation, tmp_p
     np.testing.assert_array_equal(reconstruct(case(pose(), pose(), pose(), truth=tmp_path / "clip")), to_pictures(decode(vae, encode(vae, to_tensor(truth)))))
     alone = reconstruct(case(pose(), pose()))
     np.testing.assert_array_equal(alone, to_pictures(decode(vae, encode(vae, to_tensor(np.repeat(figure(pose())[None], 2, axis=0))))))
-
-
-def test_exact_poses_where_there_are_any(tmp_path, smoke):
-    """Rendered clips have exact key points; for videos the estimator's are all there is."""
-    for name, clip in (("human", "a"), ("puppets", "b")):
-        frames = tmp_path / "frames" / name
-        clips.write_clip(frames / clip, figure(pose())[None])
-        clips.write_table(frames, [{"id": clip, "split": "test", "source": "x", "fps": 20, "frames": 1, "height": 64, "width": 64, "sha256": "x"}])
-        found = Keypoints(pose()[None] + 1, np.ones((1, 18), np.float32), (64, 64), "blazepose")
-        (tmp_path / "poses" / name).mkdir(parents=True)
-        keypoints.save(found, tmp_path / "poses" / name / f"{clip}.npz")
-    (tmp_path / "exact/puppets").mkdir(parents=True)
-    keypoints.save(case(pose()).points, tmp_path / "exact/puppets/b.npz")
-    for poses, shift in (("estimated", 1), ("exact", 0)):
-        human, puppet = cases_of_test(tmp_path, smoke, poses)
-        np.testing.assert_array_equal(human.points.xy[0], pose() + 1)
-        np.testing.assert_array_equal(puppet.points.xy[0], pose() + shift)

@@ -25,7 +25,7 @@ def write(tmp_path, document):
 def test_shipped_parameters_are_valid(scale):
     config = load("params.yaml", scale)
     assert config.scale == scale
-    assert set(config.stage1_models) == {model.stage1 for model in config.models.values()}
+    assert set(config.stage1_models) == {model.stage1 for model in config.every_model.values()}
 
 
 def test_rows_override_only_what_they_name():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tcan import config as configuration
-from tcan.config import FrameSet
+from tcan.sections import FrameSet
 from tcan.data import clips, frames
 from tcan.errors import UserError
 from tcan.files import write_json

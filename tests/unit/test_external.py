@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tcan.config import External
+from tcan.sections import External
 from tcan.errors import UserError
 from workflow import external
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tcan import config as configuration
-from tcan.config import FrameSet, Video
+from tcan.sections import FrameSet, Video
 from tcan.data import clips, frames
 from tcan.errors import UserError
 

@@ -35,6 +35,7 @@ except (UserError, EvalUserError) as error:
     sys.exit(f"error: {error}")  # one line; a traceback would say less
 
 SCALE = CONFIG.scale
+ROWS, MODELS, STAGE1 = CONFIG.every_row, CONFIG.every_model, CONFIG.stage1_models  # the tables', and those that `claims` adds
 GENERATED_SPLITS = ("test", "bizarre")
 ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "exact+errors": []}
 
@@ -81,7 +82,7 @@ wildcard_constraints:
     video_set=any_of(sets_of_kind("video")),
     puppet_set=any_of(sets_of_kind("puppets")),
     motion_module="mm1|mm2",
-    stage1=any_of(CONFIG.stage1_models),
-    model=any_of(CONFIG.models),
-    row=any_of(CONFIG.rows),
+    stage1=any_of(STAGE1),
+    model=any_of(MODELS),
+    row=any_of(ROWS),
     split=any_of(GENERATED_SPLITS),

@@ -20,12 +20,12 @@ rule score:
         generated=lambda wildcards: EXTERNAL.get(wildcards.row, f"outputs/{SCALE}/{wildcards.row}/test"),
         fingerprint=lambda wildcards: fingerprint(EXTERNAL[wildcards.row]) if wildcards.row in EXTERNAL else None,
         truth=lambda wildcards, input: [Path(path).parent for path in input.truth],
-        protocols=CONFIG.evaluate.protocols,
+        protocols=lambda wildcards: (CONFIG.evaluate if wildcards.row in CONFIG.scored else CONFIG.claims).protocols,
         networks=[f"{metric}={network}" for metric, network in CONFIG.evaluate.networks.items()],
         window=CONFIG.evaluate.window,
         gaps="--gaps" if CONFIG.evaluate.gaps else "",
     wildcard_constraints:
-        row=any_of(CONFIG.scored),
+        row=any_of({**ROWS, **CONFIG.external}),
     log:
         f"logs/{SCALE}/score/{{row}}.log",
     benchmark:

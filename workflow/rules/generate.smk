@@ -1,21 +1,21 @@
 # outputs/<scale>/<row>/<split>: the frames of a row. Rows that differ only in generation read the same model.
 def model_of(row):
     """The marker of the model a row stands on; a baseline has none."""
-    model = CONFIG.rows[row].model
+    model = ROWS[row].model
     return [f"models/{SCALE}/{model}/run.json"] if model else []
 
 
 rule generate:
     input:
         model=lambda wildcards: model_of(wildcards.row),
-        foundation=lambda wildcards: foundation("vae") if CONFIG.rows[wildcards.row].baseline == "autoencoder" else [],
+        foundation=lambda wildcards: foundation("vae") if ROWS[wildcards.row].baseline == "autoencoder" else [],
         clips=lambda wildcards: clips_of(sorted({*sets_with("test"), *sets_with(wildcards.split)})),
         code=code("tcan.generate.rows"),
     output:
         f"outputs/{SCALE}/{{row}}/{{split}}/run.json",
     params:
         generation=lambda wildcards: asdict(CONFIG.generation(wildcards.row)),
-        row=lambda wildcards: (CONFIG.seed, CONFIG.pose.canvas, CONFIG.rows[wildcards.row].baseline, CONFIG.rows[wildcards.row].poses),
+        row=lambda wildcards: (CONFIG.seed, CONFIG.pose.canvas, {**asdict(ROWS[wildcards.row]), "title": None, "tables": None}),
         model=lambda wildcards, input: f"--model {Path(input.model[0]).parent}" if input.model else f"--foundation {FOUNDATION}" if input.foundation else "",
     log:
         f"logs/{SCALE}/generate/{{row}}.{{split}}.log",

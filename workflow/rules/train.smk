@@ -33,7 +33,7 @@ rule stage1:
         f"models/{SCALE}/stage1/{{stage1}}/run.json",
     params:
         config=CONFIG.resolved("seed", "pose", "diffusion", "appearance", "stage1"),
-        switches=lambda wildcards: [getattr(CONFIG.stage1_models[wildcards.stage1], key) for key in ("appa", "train_controlnet")],
+        switches=lambda wildcards: [getattr(STAGE1[wildcards.stage1], key) for key in ("appa", "train_controlnet", "seed")],
         run=lambda wildcards: f"runs/{SCALE}/stage1/{wildcards.stage1}",
     log:
         f"logs/{SCALE}/stage1/{{stage1}}.log",
@@ -50,15 +50,15 @@ rule stage1:
 rule stage2:
     input:
         latents=rules.latents.output,
-        foundation=lambda wildcards: foundation("vae", "denoiser", CONFIG.models[wildcards.model].motion_module),
-        stage1=lambda wildcards: f"models/{SCALE}/stage1/{CONFIG.models[wildcards.model].stage1}/run.json",
+        foundation=lambda wildcards: foundation("vae", "denoiser", MODELS[wildcards.model].motion_module),
+        stage1=lambda wildcards: f"models/{SCALE}/stage1/{MODELS[wildcards.model].stage1}/run.json",
         code=code("tcan.train.stage2", without=["tcan/generate/"]),  # imported for the names of a pipeline's parts alone
     output:
         run=f"models/{SCALE}/{{model}}/run.json",
         curve=f"results/{SCALE}/curves/{{model}}.csv",
     params:
         config=CONFIG.resolved("seed", "pose", "diffusion", "appearance", "stage2"),
-        model=lambda wildcards: asdict(CONFIG.models[wildcards.model]),
+        model=lambda wildcards: asdict(MODELS[wildcards.model]),
         stage1=lambda wildcards, input: Path(input.stage1).parent,
         run=lambda wildcards: f"runs/{SCALE}/{wildcards.model}",
     log:

@@ -1,0 +1,94 @@
+"""The rows that the paper's claims need beyond those of its tables: other seeds, wrong poses at stated rates, other temperatures, no retargeting.
+
+All are made of the rows and models of params.yaml by the scale's section `claims`, so they go through the same rules. They live in folders `claims`
+of their own, which `reproduce` and DVC pass by. `snakemake claims` makes them; the plan tells the evaluation what each of them is.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from tcan.files import atomic_file
+
+FOLDER = "claims"
+FORMAT = 1      # of plan.json
+
+
+def models(config):
+    """{name: Model}: every model that a repeated row stands on, once for each further seed."""
+    trained = dict.fromkeys(config.rows[row].model for row in config.claims.rows)
+    return {_seeded(model, seed): dataclasses.replace(config.models[model], seed=seed) for seed in config.claims.seeds for model in trained}
+
+
+def rows(config):
+    """{name: Row}."""
+    return {name: row for name, _, row in _made(config)}
+
+
+def _made(config):
+    """(name, the row of params.yaml it is made of, Row) of each."""
+    claims, table = config.claims, config.rows
+    for seed in claims.seeds:
+        for of in claims.rows:
+            yield _seeded(of, seed), of, _with_seed(table[of], seed)
+    for of in claims.errors.rows:
+        exact = dataclasses.replace(table[of], poses="exact")
+        yield f"{FOLDER}/{of}_exact", of, exact
+        for kind in claims.errors.kinds:
+            for rate in claims.errors.rates:
+                yield wrong(of, kind, rate), of, dataclasses.replace(exact, errors={kind: rate})
+            for seed in claims.seeds if of in claims.errors.repeated_rows else ():
+                rate = claims.errors.repeated_rate
+                yield _seeded(wrong(of, kind, rate), seed), of, _with_seed(dataclasses.replace(exact, errors={kind: rate}), seed)
+    of = claims.tau.row
+    for tau in claims.tau.values:
+        yield f"{FOLDER}/{of}_tau{tau:g}".replace(".", "p"), of, dataclasses.replace(table[of], generate={**table[of].generate, "ptm": True, "tau": tau})
+    yield f"{FOLDER}/no_retargeting", claims.retargeting, dataclasses.replace(table[claims.retargeting], retarget=False)
+
+
+def splits(config):
+    """{row: the splits that are measured}, of all rows: the tables' first."""
+    proportions, wanted = config.claims.proportions, {}
+    for name in config.rows:
+        wanted[name] = ["test", "bizarre"] if name in (*proportions, config.claims.retargeting) else ["test"]
+    for name in rows(config):
+        wanted[name] = ["test"]
+    for seed in config.claims.seeds:
+        wanted |= {_seeded(name, seed): ["test", "bizarre"] for name in proportions}
+    return {**wanted, f"{FOLDER}/no_retargeting": ["bizarre"]}
+
+
+def plan(config):
+    """What each row is, JSON-able: {"format", "seed", "seeds", "rows": {name: {"of", "title", "seed", "poses", "errors", "tau", "retarget", "splits"}}}.
+
+    of: the row of params.yaml that it was made of; tau: None without the temperature map.
+    """
+    described, measured, origin = {}, splits(config), {name: of for name, of, _ in _made(config)}
+    for name, row in config.every_row.items():
+        generation = config.generation(name)
+        described[name] = {"of": origin.get(name, name), "title": row.title, "seed": config.seed if row.seed is None else row.seed, "poses": row.poses,
+                           "errors": row.errors, "tau": generation.tau if generation.ptm else None, "retarget": row.retarget, "splits": measured[name]}
+    return {"format": FORMAT, "seed": config.seed, "seeds": [config.seed, *config.claims.seeds], "rows": described}
+
+
+def add_arguments(parser):
+    parser.add_argument("--out", type=Path, required=True, help="results/SCALE/claims/plan.json")
+
+
+def run(args, config):
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(args.out) as temporary:
+        Path(temporary).write_text(json.dumps(plan(config), indent=1) + "\n")
+
+
+def _with_seed(row, seed):
+    return dataclasses.replace(row, model=_seeded(row.model, seed), seed=seed)
+
+
+def _seeded(name, seed):
+    return f"{FOLDER}/{name.removeprefix(f'{FOLDER}/')}_seed{seed}"
+
+
+def wrong(name, kind, rate):
+    """The name of the row that has errors of a kind in that part of its poses."""
+    return f"{FOLDER}/{name}_{kind}{round(100 * rate):02d}"

@@ -1,0 +1,291 @@
+"""The sections of params.yaml as dataclasses: what there is to say of a scale, a model, a row. tcan/config.py reads and checks them."""
+
+from dataclasses import dataclass, field
+
+SETS = ("video", "puppets")
+ESTIMATORS = ("openpose", "blazepose", "exact+errors")
+SPLITS = ("train", "test", "bizarre")
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class FrameSet:
+    """How a set's frames are made, and what finds their key points."""
+
+    kind: str = field(metadata={"choices": SETS})
+    estimator: str = field(metadata={"choices": ESTIMATORS})
+
+
+@dataclass(frozen=True)
+class Video:
+    """One clip of a real video. `crop`: [left, top, side] in the video's pixels, or two of them for a linear pan."""
+
+    source: str
+    file: str
+    split: str = field(metadata={"choices": SPLITS})
+    start: int = field(metadata={"min": 0})
+    stride: int = field(metadata={"min": 1})
+    crop: list
+
+
+@dataclass(frozen=True)
+class Puppets:
+    """How many rendered clips there are, and which motions are kept for the test."""
+
+    train_clips: int = field(metadata={"min": 1})
+    test_clips: int = field(metadata={"min": 0})
+    bizarre_characters: int = field(metadata={"min": 0})
+    train_motions: list[str]
+    test_motions: list[str]
+    supersample: int = field(metadata={"min": 1})
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Rates of the pose estimator's error model for rendered clips."""
+
+    missing: float = field(metadata={"min": 0, "max": 1})
+    swap: float = field(metadata={"min": 0, "max": 1})
+    dropout: float = field(metadata={"min": 0, "max": 1})
+    jitter: float = field(metadata={"min": 0})
+
+
+@dataclass(frozen=True)
+class Data:
+    size: int = field(metadata={"min": 8})
+    clip_frames: int = field(metadata={"min": 1})
+    sets: dict[str, FrameSet]
+    videos: dict[str, Video]
+    puppets: Puppets
+    errors: Errors
+
+
+@dataclass(frozen=True)
+class Pose:
+    """`canvas`: the size in pixels at which key points are drawn before they are averaged down to the frame's size."""
+
+    canvas: int = field(metadata={"min": 8})
+
+
+# --- foundation -------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Autoencoder:
+    patch: int = field(metadata={"min": 1})  # a latent stands for patch x patch pixels
+    channels: int = field(metadata={"min": 1})
+    layers: int = field(metadata={"min": 1})
+    steps: int = field(metadata={"min": 1})
+    batch: int = field(metadata={"min": 1})
+    learning_rate: float = field(metadata={"min": 0})
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """The base UNet and its pose ControlNet. `pool`: rendered scenes; `targets`: pictures of a scene in a batch, beside its source."""
+
+    channels: list[int]
+    layers: int = field(metadata={"min": 1})
+    heads: int = field(metadata={"min": 1})
+    cross_attention_dim: int = field(metadata={"min": 1})
+    steps: int = field(metadata={"min": 1})
+    batch: int = field(metadata={"min": 1})
+    learning_rate: float = field(metadata={"min": 0})
+    ema: float = field(metadata={"min": 0, "max": 1})
+    pool: int = field(metadata={"min": 1})
+    targets: int = field(metadata={"min": 1})
+    pose_dropout: float = field(metadata={"min": 0, "max": 1})
+    reference_dropout: float = field(metadata={"min": 0, "max": 1})
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The motion modules mm1 and mm2 before stage 2."""
+
+    steps: int = field(metadata={"min": 1})
+    batch: int = field(metadata={"min": 1})
+    learning_rate: float = field(metadata={"min": 0})
+    pool: int = field(metadata={"min": 1})
+    layers: int = field(metadata={"min": 1})
+
+
+@dataclass(frozen=True)
+class Foundation:
+    source: str = field(metadata={"choices": ("shipped", "trained", "published")})
+    latent_channels: int = field(metadata={"min": 1})
+    autoencoder: Autoencoder
+    denoiser: Denoiser
+    motion: Motion
+
+
+# --- the paper's method -----------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Diffusion:
+    """The noise schedule, in the words of diffusers' DDIMScheduler."""
+
+    beta_schedule: str = field(metadata={"choices": ("linear", "scaled_linear", "squaredcos_cap_v2")})
+    beta_start: float = field(metadata={"min": 0, "max": 1})
+    beta_end: float = field(metadata={"min": 0, "max": 1})
+    prediction_type: str = field(metadata={"choices": ("epsilon", "v_prediction", "sample")})
+    zero_terminal_snr: bool
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """Reference attention (eq. 1) and APPA (eq. 2)."""
+
+    blocks: list[str] = field(metadata={"choices": ("down", "mid", "up")})
+    lora_rank: int = field(metadata={"min": 1})
+    lora_alpha: int = field(metadata={"min": 1})
+    lora_targets: list[str] = field(metadata={"choices": ("attn1", "attn2")})
+
+
+@dataclass(frozen=True)
+class Training:
+    """What both stages' trainings have. A step takes `accumulate` batches, shared among the processes of `torchrun`."""
+
+    steps: int = field(metadata={"min": 1})
+    batch: int = field(metadata={"min": 1})
+    accumulate: int = field(metadata={"min": 1})
+    learning_rate: float = field(metadata={"min": 0})
+    gradient_clip: float = field(metadata={"min": 0})
+    ema: float = field(metadata={"min": 0, "max": 1})  # 0: none
+    mixed_precision: str = field(metadata={"choices": ("no", "bf16")})
+    gradient_checkpointing: bool
+    checkpoint_every: int = field(metadata={"min": 1})
+    live_curves: bool
+    sample_every: int = field(metadata={"min": 0})  # 0: never
+
+
+@dataclass(frozen=True)
+class Stage1(Training):
+    min_gap: int = field(metadata={"min": 0})
+    reference_dropout: float = field(metadata={"min": 0, "max": 1})
+
+
+@dataclass(frozen=True)
+class Stage2(Training):
+    frames: int = field(metadata={"min": 1})
+
+
+@dataclass(frozen=True)
+class Generate:
+    steps: int = field(metadata={"min": 1})
+    guidance: float = field(metadata={"min": 0})
+    window: int = field(metadata={"min": 1})
+    overlap: int = field(metadata={"min": 0})
+    closed_loop: bool
+    ptm: bool
+    tau: float = field(metadata={"min": 0})
+    ptm_scope: str = field(metadata={"choices": ("window", "clip")})
+    pairing: str = field(metadata={"choices": ("diagonal", "product")})
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    protocols: list[str]
+    window: int = field(metadata={"min": 1})
+    gaps: bool  # whether the test set's frame numbers may have gaps; no window spans one
+    networks: dict[str, str]
+
+
+# --- models and rows --------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class KeypointNetwork:
+    """What finds the key points of generated rendered people again (`eval.measures`), trained on `pool` rendered pictures."""
+
+    channels: list[int]
+    layers: int = field(metadata={"min": 1})
+    steps: int = field(metadata={"min": 1})
+    batch: int = field(metadata={"min": 1})
+    learning_rate: float = field(metadata={"min": 0})
+    ema: float = field(metadata={"min": 0, "max": 1})
+    pool: int = field(metadata={"min": 1})
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Measures where the truth is known, beside the protocols' metrics."""
+
+    keypoint_network: KeypointNetwork
+
+
+@dataclass(frozen=True)
+class InjectedErrors:
+    """Errors put into exact poses: `rows` with each kind at each rate; `repeated_rows` also with every seed, at `repeated_rate`."""
+
+    rows: list[str]
+    kinds: list[str] = field(metadata={"choices": ("missing", "swap", "dropout", "jitter")})
+    rates: list[float] = field(metadata={"min": 0, "max": 1})
+    repeated_rows: list[str]
+    repeated_rate: float = field(metadata={"min": 0, "max": 1})
+
+
+@dataclass(frozen=True)
+class Taus:
+    """A row, generated with the temperature map at each of the values of tau (eq. 5)."""
+
+    row: str
+    values: list[float] = field(metadata={"min": 0})
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What `snakemake claims` makes beyond the tables (tcan/claims.py)."""
+
+    seeds: list[int]
+    rows: list[str]
+    proportions: list[str]
+    errors: InjectedErrors
+    tau: Taus
+    retargeting: str
+    protocols: list[str]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is trained: the switches of Table 2."""
+
+    appa: bool
+    temporal_controlnet: bool
+    motion_module: str = field(metadata={"choices": ("mm1", "mm2")})
+    train_controlnet: bool = False
+    seed: int | None = None  # None: the scale's
+
+    @property
+    def stage1(self):
+        """The name of the stage-1 training that this model stands on; models that agree in it share it."""
+        name = ("appa" if self.appa else "plain") + ("_unfrozen" if self.train_controlnet else "")
+        return name if self.seed is None else f"claims/{name}_seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is generated and scored: a model or a baseline, and what it changes of the scale's `generate`. `poses`: those that the estimator found, or
+    the exact ones of rendered clips. `errors`: rates of errors put into the driving poses, as in `data.errors`. `retarget`: whether poses of another body
+    are brought to the source's proportions. `seed`: of the noise; None: the scale's."""
+
+    title: str
+    tables: list[int] = field(metadata={"choices": (1, 2, 3)})
+    model: str | None = None
+    baseline: str | None = field(default=None, metadata={"choices": ("copy", "warp", "autoencoder")})
+    poses: str = field(default="estimated", metadata={"choices": ("estimated", "exact")})
+    errors: dict[str, float] = field(default_factory=dict)
+    retarget: bool = True
+    seed: int | None = None
+    generate: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class External:
+    """A row whose frames somebody else generated. `frames`: their folder, relative to the project or absolute.
+
+    `scale`: whose test clips they are of. It has no default: scales differ in clips, lengths and sizes, and the folder doesn't say which it was made for.
+    """
+
+    title: str
+    frames: str
+    scale: str
+    tables: list[int] = field(default_factory=lambda: [1], metadata={"choices": (1, 2, 3)})

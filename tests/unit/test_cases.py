@@ -1,0 +1,88 @@
+"""What drives a row: exact or estimated poses, errors put into them, retargeting; and the same poses written as numbers."""
+
+import argparse
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tcan.sections import Row
+from tcan.data import clips
+from tcan.generate import driving
+from tcan.generate.cases import cases_of
+from tcan.pose import keypoints
+from tcan.pose.keypoints import Keypoints
+
+FRAMES = 40
+BODY = np.stack([np.linspace(20, 44, 18), np.linspace(10, 60, 18)], axis=1).astype(np.float32)
+
+
+def points(shift=0.0, estimator="blazepose", frames=FRAMES, stretch=1.0):
+    moved = BODY[None] * [1, stretch] + np.linspace(0, 5, frames)[:, None, None] + shift
+    return Keypoints(moved.astype(np.float32), np.ones((frames, 18), np.float32), (64, 64), estimator)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A real clip and a rendered one, which alone has exact key points, and an odd character."""
+    for name, clip, split, frames in (("human", "a", "test", FRAMES), ("puppets", "b", "test", FRAMES), ("puppets", "c", "bizarre", 1)):
+        folder = tmp_path / "frames" / name
+        clips.write_clip(folder / clip, np.zeros((frames, 64, 64, 3), np.uint8))
+        keypoints_folder = tmp_path / "poses" / name
+        keypoints_folder.mkdir(parents=True, exist_ok=True)
+        keypoints.save(points(shift=1, frames=frames, stretch=0.5 if split == "bizarre" else 1), keypoints_folder / f"{clip}.npz")
+    row = {"source": "x", "fps": 20, "height": 64, "width": 64, "sha256": "x"}
+    clips.write_table(tmp_path / "frames/human", [{"id": "a", "split": "test", "frames": FRAMES, **row}])
+    clips.write_table(tmp_path / "frames/puppets", [{"id": "b", "split": "test", "frames": FRAMES, **row}, {"id": "c", "split": "bizarre", "frames": 1, **row}])
+    (tmp_path / "exact/puppets").mkdir(parents=True)
+    keypoints.save(points(estimator="exact"), tmp_path / "exact/puppets/b.npz")
+    keypoints.save(points(estimator="exact", frames=1, stretch=0.5), tmp_path / "exact/puppets/c.npz")
+    return tmp_path
+
+
+def cases(data, smoke, split="test", **changes):
+    row = Row(title="x", tables=[], **changes)
+    return {case.name: case for case in cases_of(split, data, smoke, row, smoke.generate)}
+
+
+@pytest.mark.parametrize(("poses", "shift"), [("estimated", 1), ("exact", 0)])
+def test_exact_poses_where_there_are_any(data, smoke, poses, shift):
+    """Rendered clips have exact key points; for videos the estimator's are all there is."""
+    made = cases(data, smoke, poses=poses)
+    np.testing.assert_array_equal(made["a"].points.xy, points(1).xy)
+    np.testing.assert_array_equal(made["b"].points.xy, points(shift).xy)
+
+
+def test_errors_are_of_the_driving_poses_alone_and_grow_with_the_rate(data, smoke):
+    few, many = (cases(data, smoke, poses="exact", errors={"missing": rate})["b"] for rate in (0.1, 0.5))
+    for case, rate in ((few, 0.1), (many, 0.5)):
+        assert 1 - case.points.found.mean() == pytest.approx(rate, abs=0.05)
+        assert case.source_points.found.all()
+    assert not (many.points.found & ~few.points.found).any(), "what a low rate loses, a higher one loses too"
+
+
+def test_errors_are_the_same_for_every_seed(data, smoke):
+    first, second = (cases(data, smoke, poses="exact", errors={"swap": 0.5}, seed=seed)["b"].points.xy for seed in (None, 7))
+    np.testing.assert_array_equal(first, second)
+    assert (first != points(0).xy).any()
+
+
+def test_without_retargeting_the_driving_body_stays(data, smoke):
+    """The character is half as tall: retargeted poses are too, others aren't."""
+    retargeted, raw = (cases(data, smoke, "bizarre", poses="exact", retarget=retarget)["c__a"].points.xy for retarget in (True, False))
+    np.testing.assert_array_equal(raw, points(1).xy)
+    assert np.ptp(retargeted[0, :, 1]) < 0.7 * np.ptp(raw[0, :, 1])
+
+
+def test_driving_writes_what_a_row_is_given_or_the_truth(data, smoke, tmp_path):
+    rows = {"wrong": Row(title="x", tables=[], poses="exact", errors={"missing": 0.5})}
+    config = SimpleNamespace(row=rows.__getitem__, generation=lambda name: smoke.generate, generate=smoke.generate, data=smoke.data, seed=smoke.seed,
+                             resolved=smoke.resolved)
+    for row in (None, "wrong"):
+        driving.run(argparse.Namespace(split="test", row=row, data=data, out=tmp_path / str(row)), config)
+    truth, wrong = (keypoints.load(tmp_path / name / "b.npz") for name in ("None", "wrong"))
+    np.testing.assert_array_equal(truth.xy, points(0).xy)
+    assert truth.estimator == "exact" and wrong.estimator == "exact+errors"
+    np.testing.assert_array_equal(wrong.xy[wrong.found], truth.xy[wrong.found])
+    assert len(keypoints.load(tmp_path / "wrong/b.source.npz")) == 1
+    assert keypoints.load(tmp_path / "None/a.npz").estimator == "blazepose", "the truth of a real clip isn't known, and says so"

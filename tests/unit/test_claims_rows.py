@@ -1,0 +1,71 @@
+"""The rows that `snakemake claims` adds: what each differs in, and in nothing else."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tcan import claims
+from tcan.config import load
+from tcan.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def lite():
+    return load("params.yaml", "lite")
+
+
+def unlike(row, other):
+    return {field.name for field in dataclasses.fields(row) if getattr(row, field.name) != getattr(other, field.name)}
+
+
+def test_each_row_differs_in_what_its_name_says(lite):
+    rows = claims.rows(lite)
+    assert unlike(rows["claims/appa_seed2025"], lite.rows["appa"]) == {"model", "seed"}
+    assert unlike(rows["claims/appa_exact"], lite.rows["appa"]) == {"poses"}
+    assert rows["claims/appa_swap30"].errors == {"swap": 0.3} and unlike(rows["claims/appa_swap30"], rows["claims/appa_exact"]) == {"errors"}
+    assert unlike(rows["claims/appa_swap30_seed2025"], rows["claims/appa_swap30"]) == {"model", "seed"}
+    assert lite.generation("claims/tcan_mm1_tau10").tau == 10 and unlike(rows["claims/tcan_mm1_tau10"], lite.rows["tcan_mm1"]) == {"generate"}
+    assert unlike(rows["claims/no_retargeting"], lite.rows["tcan_mm2"]) == {"retarget"}
+
+
+def test_every_row_has_its_model_and_every_seed_its_stage_1(lite):
+    for name, row in lite.every_row.items():
+        if row.model:
+            assert lite.model(row.model).seed == row.seed, name
+    assert lite.model("claims/appa_mm1_seed2025").stage1 == "claims/appa_seed2025"
+    assert unlike(lite.model("claims/appa_mm1_seed2025"), lite.model("appa_mm1")) == {"seed"}
+
+
+def test_the_plan_tells_what_each_row_is(lite, tmp_path):
+    claims.run(type("Arguments", (), {"out": tmp_path / "deep/plan.json"}), lite)
+    plan = json.loads((tmp_path / "deep/plan.json").read_text())
+    assert plan["seeds"] == [lite.seed, *lite.claims.seeds]
+    assert plan["rows"].keys() == lite.every_row.keys()
+    assert plan["rows"]["claims/appa_missing30_seed2026"] == {
+        "of": "appa", "title": lite.rows["appa"].title, "seed": 2026, "poses": "exact", "errors": {"missing": 0.3}, "tau": None, "retarget": True,
+        "splits": ["test"]}
+    assert plan["rows"]["tcan_mm1"]["tau"] == 3.0 and plan["rows"]["copy"]["splits"] == ["test"]
+    assert plan["rows"]["claims/unfrozen_seed2025"]["splits"] == ["test", "bizarre"] and plan["rows"]["claims/no_retargeting"]["splits"] == ["bizarre"]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), [
+    (("rows",), ["appa", "appaa"], "claims.rows: expected one of"),
+    (("rows",), ["copy"], "claims.rows: expected one of"),
+    (("proportions",), ["oracle"], "claims.proportions: expected one of"),
+    (("errors", "repeated_rows"), ["tcan_mm2"], "claims.errors.repeated_rows: expected one of"),
+    (("errors", "repeated_rate"), 0.4, "claims.errors.repeated_rate: expected one of the rates"),
+    (("errors", "kinds"), ["blur"], "claims.errors.kinds"),
+    (("seeds",), [2024], "claims.seeds: expected seeds beside 2024"),
+])
+def test_mistakes_are_named(tmp_path, path, value, message):
+    document = yaml.safe_load(Path("params.yaml").read_text())
+    place = document["scales"]["lite"]["claims"]
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(document))
+    with pytest.raises(UserError, match=message):
+        load(tmp_path / "params.yaml", "lite")

@@ -1,0 +1,107 @@
+# `snakemake claims`: the paper's claims put to the test over videos and seeds, and figures like the paper's. Not part of `reproduce`: it takes hours.
+from tcan import claims as claimed
+
+MEASURED = claimed.splits(CONFIG)  # row -> splits
+
+
+rule plan:
+    input:
+        code=code("tcan.claims"),
+    output:
+        f"results/{SCALE}/claims/plan.json",
+    params:
+        plan=claimed.plan(CONFIG),
+    log:
+        f"logs/{SCALE}/plan.log",
+    shell:
+        "python -m tcan plan --scale {SCALE} --log {log} --out {output}"
+
+
+rule claims_page:
+    input:
+        plan=rules.plan.output,
+        metrics=expand(rules.score.output.metrics, row=[row for row, splits in MEASURED.items() if "test" in splits]),
+        measures=[f"results/{SCALE}/{row}/measures.{split}.json" for row, splits in MEASURED.items() for split in splits],
+        templates=sorted(path.as_posix() for path in Path("reports/templates").rglob("claims*")),
+        code=code("eval.claims"),
+    output:
+        f"reports/{SCALE}/claims.md",
+        f"reports/{SCALE}/claims.csv",
+    log:
+        f"logs/{SCALE}/claims.log",
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "python -m eval claims --log {log} --scale {SCALE} --results results/{SCALE} --out reports/{SCALE}"
+
+
+FIRST = [f"puppet_test_00_{CONFIG.data.puppets.test_motions[0]}", *[name for name, video in CONFIG.data.videos.items() if video.split == "test"][:1]]
+WRONG = [claimed.wrong(row, CONFIG.claims.errors.kinds[0], CONFIG.claims.errors.repeated_rate) for row in CONFIG.claims.errors.repeated_rows]
+SHOWN = {  # figure of the paper -> (rows, split)
+    3: (CONFIG.claims.rows[:2], "test"),
+    4: ([CONFIG.claims.tau.row], "test"),
+    5: ([row for row in CONFIG.rows if row not in ("unfrozen", "oracle", "autoencoder")], "test"),
+    6: (["claims/no_retargeting", CONFIG.claims.retargeting], "bizarre"),
+    7: (CONFIG.claims.proportions, "bizarre"),
+    9: (WRONG, "test"),
+}
+
+
+def figure_inputs(wildcards):
+    number = int(wildcards.number)
+    rows, split = SHOWN[number]
+    if number == 4:
+        return [f"outputs/{SCALE}/claims/attention/{row}/{clip}/run.json" for row in rows for clip in FIRST]
+    driving = {"bizarre": [f"data/{SCALE}/driving/bizarre/run.json"], "test": [f"data/{SCALE}/driving/{WRONG[0]}/test/run.json"] if number == 9 else []}
+    return [f"outputs/{SCALE}/{row}/{split}/run.json" for row in rows] + driving[split]
+
+
+def figure_options(wildcards, input):
+    number = int(wildcards.number)
+    rows, _ = SHOWN[number]
+    if number == 4:
+        return "--attention " + " ".join(path.removesuffix("/run.json") for path in input.made)
+    return f"--without {rows[0]} --with {rows[1]}" if number == 9 else "--rows " + " ".join(rows)
+
+
+rule attention:
+    input:
+        model=lambda wildcards: model_of(wildcards.row),
+        clips=clips_of(sets_with("test")),
+        code=code("tcan.generate.attention_maps"),
+    output:
+        f"outputs/{SCALE}/claims/attention/{{row}}/{{clip}}/run.json",
+    params:
+        generation=lambda wildcards: asdict(CONFIG.generation(wildcards.row)),
+        seed=CONFIG.seed,
+        model=lambda wildcards, input: Path(input.model[0]).parent,
+    log:
+        f"logs/{SCALE}/attention/{{row}}.{{clip}}.log",
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    shell:
+        "python -m tcan attention {wildcards.row} --scale {SCALE} --log {log} --data data/{SCALE} --model {params.model} --clip {wildcards.clip}"
+        " --out outputs/{SCALE}/claims/attention/{wildcards.row}/{wildcards.clip}"
+
+
+rule figure:
+    input:
+        made=figure_inputs,
+        clips=clips_of(CONFIG.data.sets),
+        code=code("eval.figures.command"),
+    output:
+        f"reports/{SCALE}/figures/fig{{number}}.webp",
+    params:
+        options=figure_options,
+        titles={name: row.title for name, row in CONFIG.rows.items()},
+    wildcard_constraints:
+        number=any_of(map(str, SHOWN)),
+    log:
+        f"logs/{SCALE}/figures/fig{{number}}.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python -m eval figure {wildcards.number} --log {log} --scale {SCALE} --outputs outputs/{SCALE} --data data/{SCALE} {params.options} --out {output}"
