@@ -14,7 +14,7 @@ COMMANDS = {  # name: (module with add_arguments(parser) and run(args), what it 
     "compare": ("eval.compare_command", "differences between two scored systems, with intervals over videos"),
     "measure": ("eval.measure_command", "measure what is known of rendered people: joints, limbs, identity, a still background"),
     "report": ("eval.report", "write the tables, strips and index of a scale's results"),
-    "claims": ("eval.claims", "put the paper's claims to the test over videos and seeds, and draw its curves"),
+    "claims": ("eval.claims.command", "put the paper's claims to the test over videos and seeds, and draw its curves"),
     "figure": ("eval.figures.command", "draw one of the paper's figures from what the pipeline made"),
 }
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -37,3 +38,19 @@ def write_json(path, value):
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
     with atomic_file(path) as stream:
         stream.write(text.encode())
+
+
+@contextlib.contextmanager
+def entries_of(out):
+    """Yield a temporary folder beside `out`; its entries take the place of those in `out` when the block ends well. Other files stay."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield temporary
+        out.mkdir(exist_ok=True)
+        for path in sorted(temporary.iterdir()):
+            if path.is_dir():
+                shutil.rmtree(out / path.name, ignore_errors=True)
+            os.replace(path, out / path.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,11 +1,9 @@
 """`python -m eval report`: Tables 1 to 3 with the paper's values and the ones scored here, and the pictures beneath them."""
 
-import contextlib
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from urllib.parse import quote
+
+from eval.files import entries_of
 
 NUMBERS = (1, 2, 3)
 
@@ -25,7 +23,7 @@ def run(args):
 
     systems, command = tables.read_systems(args.params, args.scale)
     paper, scored = tables.read_paper(), tables.read_results(args.results, systems)
-    with _whole(args.out) as folder:
+    with entries_of(args.out) as folder:
         for number in NUMBERS:
             frame = tables.build(number, systems, paper, scored, command)
             frame.drop(columns=["kind", "frames_from"]).convert_dtypes().to_csv(folder / f"table{number}.csv", index=False, lineterminator="\n")
@@ -106,19 +104,3 @@ def index(scale, systems, scored, shown, sets):
             parts.append(f"## {heading}")
             parts += [f"### {markdown.escape(title)}\n\n![{markdown.escape(title)}]({quote(file)})" for title, file in pictures]
     return "\n\n".join(parts) + "\n"
-
-
-@contextlib.contextmanager
-def _whole(out):
-    """Yield a temporary folder beside `out`; its entries take the place of those in `out` when the block ends well. Other files stay."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield temporary
-        out.mkdir(exist_ok=True)
-        for path in sorted(temporary.iterdir()):
-            if path.is_dir():
-                shutil.rmtree(out / path.name, ignore_errors=True)
-            os.replace(path, out / path.name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

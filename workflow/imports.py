@@ -5,7 +5,8 @@ import re
 from functools import cache
 
 # What can't change a result: values of params.yaml reach a rule through its params, the rest is about errors, progress and bookkeeping.
-PLUMBING = {"tcan.cli", "tcan.config", "tcan.sections", "tcan.errors", "tcan.files", "tcan.progress", "tcan.provenance", "tcan.strict", "eval.cli", "eval.errors"}
+PLUMBING = {"tcan.cli", "tcan.config", "tcan.errors", "tcan.files", "tcan.progress", "tcan.provenance", "tcan.sections", "tcan.strict", "eval.cli",
+            "eval.errors"}
 
 DOTTED = re.compile(r"[a-z]\w*(\.\w+)+")
 

@@ -22,11 +22,11 @@ rule claims_page:
         plan=rules.plan.output,
         metrics=expand(rules.score.output.metrics, row=[row for row, splits in MEASURED.items() if "test" in splits]),
         measures=[f"results/{SCALE}/{row}/measures.{split}.json" for row, splits in MEASURED.items() for split in splits],
-        templates=sorted(path.as_posix() for path in Path("reports/templates").rglob("claims*")),
-        code=code("eval.claims"),
+        templates=sorted(path.as_posix() for pattern in ("claims.md", "claims/*.md") for path in Path("reports/templates").glob(pattern)),
+        code=code("eval.claims.command"),
     output:
-        f"reports/{SCALE}/claims.md",
-        f"reports/{SCALE}/claims.csv",
+        expand(f"reports/{SCALE}/{{file}}", file=["claims.md", "claims.csv", *[f"claims/{curve}.{suffix}" for curve in ("robustness", "tau")
+                                                                             for suffix in ("png", "csv")]]),
     log:
         f"logs/{SCALE}/claims.log",
     resources:

@@ -1,0 +1,197 @@
+"""What the claims are judged on: the plan of the rows, their metrics.json and their measures, found by what a row is and never by its name."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval import compare
+from eval.errors import UserError
+
+FORMAT = 1                  # of plan.json and of measures.SPLIT.json
+PROTOCOL = "disco-1"        # the one that every row was scored under
+ESTIMATED, EXACT = "estimated", "exact"
+TEST, BIZARRE = "test", "bizarre"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the plan. of: the row of params.yaml that it was made of; errors: {kind: rate} put into its poses; tau: None without the map; splits: those
+    that were scored."""
+
+    name: str
+    of: str
+    title: str
+    seed: int
+    poses: str
+    errors: dict
+    tau: float | None
+    retarget: bool
+    splits: tuple
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a claim compares: the rows made of `of`, one for each seed. seeded: False for what trains nothing, so has no seeds; error: the kind of error in
+    its (exact) poses, at the highest rate that all seeds have."""
+
+    of: str
+    seeded: bool = True
+    error: str | None = None
+    retarget: bool = True
+
+
+class Results:
+    """All that the plan names, read and held. Raises UserError for what is missing, isn't what it should be, or was scored otherwise than the rest."""
+
+    def __init__(self, folder, scale):
+        self.folder, self.scale = Path(folder), scale
+        self.command = f"snakemake --cores all claims --config scale={scale}"
+        path = self.folder / "claims" / "plan.json"
+        plan = self._read(path)
+        try:
+            self.seed, self.seeds = plan["seed"], tuple(plan["seeds"])
+            self.rows = {name: Row(name, row["of"], str(row["title"]), int(row["seed"]), row["poses"], dict(row["errors"]), row["tau"], bool(row["retarget"]),
+                                   tuple(row["splits"])) for name, row in plan["rows"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._unlike(path, "seed, seeds and rows", f"{type(error).__name__}: {error}") from error
+        self.metrics = {row.name: self._metrics(row) for row in self.rows.values() if TEST in row.splits}
+        self.measures = {(row.name, split): self._measures(row, split) for row in self.rows.values() for split in row.splits}
+        self._alike()
+
+    def path(self, row, split=None):
+        """Where a row's metrics.json is, or its measures of a split."""
+        return self.folder / row.name / (f"measures.{split}.json" if split else "metrics.json")
+
+    def find(self, of, seed=None, split=TEST, poses=ESTIMATED, errors=None, retarget=True, **tau):
+        """The one Row that is so, or None. seed: default the plan's; tau: default that of the row of params.yaml itself."""
+        main = self.main(of)
+        wanted = (of, self.seed if seed is None else seed, poses, errors or {}, tau.get("tau", main.tau), retarget)
+        found = [row for row in self.rows.values() if split in row.splits and wanted == (row.of, row.seed, row.poses, row.errors, row.tau, row.retarget)]
+        if main in found:       # a derived row may repeat the row itself, such as a tau that is its own
+            return main
+        if len(found) > 1:
+            raise UserError(f"{self.folder / 'claims/plan.json'}: expected one row for each thing to compare, got {', '.join(row.name for row in found)} "
+                            f"that don't differ; make the plan again: {self.command}")
+        return found[0] if found else None
+
+    def main(self, of):
+        """The row of params.yaml that others were made of."""
+        if of not in self.rows:
+            raise self.gap(f"a row {of}")
+        return self.rows[of]
+
+    def repeated(self, sides, split):
+        """({Side: [Row]}, seeds): the rows to compare, one for each seed that all sides have, the plan's own among them; alone where a side has none."""
+        rates = {side.error: self.rate(side.error, sides, split) for side in sides if side.error}
+        seeds = [seed for seed in self.seeds if all(self._row(side, seed, split, rates) for side in sides if side.seeded)]
+        rows = {side: [self._row(side, seed, split, rates) for seed in (seeds if side.seeded else [self.seed])] for side in sides}
+        for side, found in rows.items():
+            if None in found or side.seeded and self.seed not in seeds:
+                raise self.gap(f"rows of {side.of}{f' with errors of kind {side.error}' if side.error else ''} on {split} that the other side has too")
+        return rows, (seeds if any(side.seeded for side in sides) else [self.seed])
+
+    def rate(self, kind, sides, split=TEST):
+        """The highest rate of a kind of error that all sides have under the most seeds."""
+        rates = {row.errors[kind] for row in self.rows.values() if list(row.errors) == [kind]}
+        if not rates:
+            raise self.gap(f"rows with errors of kind {kind}")
+        return max(rates, key=lambda rate: (sum(all(self._row(side, seed, split, {kind: rate}) for side in sides) for seed in self.seeds), rate))
+
+    def entry(self, row, metric, split=TEST):
+        """What was scored: {"key", "value", "better", "weights", "per_video" or "replicates", ...} of a metric of PROTOCOL or of a measure.
+
+        weights: {clip: its weight in the mean}, the number of its frames in a metric, 1 in a measure, which is a mean over clips.
+        """
+        if entry := self.measures[row.name, split]["measures"].get(metric):
+            return {**entry, "key": metric, "weights": dict.fromkeys(entry["per_video"], 1)}
+        if split == TEST:
+            scored = self.metrics[row.name]
+            for key, entry in scored["protocols"][PROTOCOL]["metrics"].items():
+                if key.partition("[")[0] == metric:
+                    return {**entry, "key": key, "weights": scored["frames"]["per_video"]}
+        where = self.path(row, None if split == TEST and metric[:1].isupper() else split)      # a protocol's metrics are capitals, a measure's name isn't
+        raise UserError(f"{where}: expected {metric}, found none; score again: {self.command}")
+
+    def bootstrap_seed(self):
+        """The seed of the draws of videos, the same in every row."""
+        return next(iter(self.metrics.values()))["bootstrap"]["seed"]
+
+    def gap(self, what):
+        """A UserError for what the plan lacks."""
+        return UserError(f"{self.folder / 'claims/plan.json'}: expected {what}, got none; make the plan again: {self.command}")
+
+    def kinds(self):
+        """The kinds of errors that the plan's rows have in their poses, in its order."""
+        return tuple(dict.fromkeys(kind for row in self.rows.values() for kind in row.errors if len(row.errors) == 1))
+
+    def rendered(self):
+        """The test clips that are rendered: those whose true key points are known, so that they have a key-point error."""
+        return set(self.entry(next(row for row in self.rows.values() if TEST in row.splits), "keypoint-error")["per_video"])
+
+    def measure_names(self, split):
+        """The measures of a split, in the order of its first file."""
+        return list(next((body["measures"] for (_, own), body in self.measures.items() if own == split), {}))
+
+    def _row(self, side, seed, split, rates):
+        errors = {side.error: rates[side.error]} if side.error else {}
+        return self.find(side.of, seed, split, EXACT if side.error else self.main(side.of).poses, errors, side.retarget)
+
+    def _metrics(self, row):
+        path = self.path(row)
+        result = self._read(path, compare.FORMAT)
+        try:
+            clips = result["frames"]["per_video"].keys()
+            for entry in result["protocols"][PROTOCOL]["metrics"].values():
+                if entry.get("per_video", clips) and entry.get("per_video", dict.fromkeys(clips)).keys() != clips or not {"value", "better"} <= entry.keys():
+                    raise ValueError("a metric without a value for each video")
+            _ = result["bootstrap"]["seed"], result["networks"], result["software"], result["frames"]["sha256"]["true"]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._unlike(path, f"what `python -m eval score` writes, with {PROTOCOL}", f"{type(error).__name__}: {error}") from error
+        return result
+
+    def _measures(self, row, split):
+        """What `python -m eval measure` wrote, without the measures that no clip has."""
+        path = self.path(row, split)
+        body = self._read(path)
+        try:
+            measures = {name: entry for name, entry in body["measures"].items() if entry["per_video"]}
+            for name, entry in measures.items():
+                if not entry["per_video"].keys() <= body["frames"]["per_video"].keys() or entry["better"] not in ("lower", "higher"):
+                    raise ValueError(f"{name} of clips that have no frames, or without a direction")
+                _ = float(entry["value"]), [float(value) for value in entry["per_video"].values()]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._unlike(path, "what `python -m eval measure` writes", f"{type(error).__name__}: {error}") from error
+        return {**body, "measures": measures}
+
+    def _alike(self):
+        """Every row must stand on the same true frames, networks and draws, and every measure on the same clips."""
+        first = next(iter(self.metrics), None)
+        for name, result in self.metrics.items():
+            try:
+                compare.comparable(self.metrics[first], result, PROTOCOL)
+            except UserError as error:
+                raise UserError(f"{self.folder / first}, {self.folder / name}: {error}: {self.command}") from error
+        firsts = {}
+        for (name, split), body in self.measures.items():
+            stands = {"networks": (body.get("network"), body.get("weights"))}
+            stands |= {f"clips and frames of {measure}": {clip: body["frames"]["per_video"][clip] for clip in entry["per_video"]}
+                       for measure, entry in body["measures"].items()}
+            for what, mine in stands.items():
+                where, other = firsts.setdefault((what, split if what != "networks" else None), (name, mine))
+                if mine != other:
+                    raise UserError(f"{self.folder / name}/measures.{split}.json: expected the same {what} as {self.folder / where}, got others; "
+                                    f"measure both again: {self.command}")
+
+    def _read(self, path, version=FORMAT):
+        try:
+            body = json.loads(path.read_text())
+        except FileNotFoundError as error:
+            raise UserError(f"{path}: expected a result that the claims need, found no file; make it with `{self.command}`") from error
+        except ValueError as error:
+            raise self._unlike(path, "JSON", " ".join(str(error).split())[:100]) from error
+        if not isinstance(body, dict) or body.get("format") != version:
+            raise self._unlike(path, f"format {version}", body.get("format") if isinstance(body, dict) else type(body).__name__)
+        return body
+
+    def _unlike(self, path, expected, got):
+        return UserError(f"{path}: expected {expected}, got {got}; make it again: {self.command}")

@@ -1,0 +1,154 @@
+"""`python -m eval claims` on a made tree with known effects: the right verdicts, found by what a row is; errors that name the file and the command."""
+
+import json
+import re
+
+import made_claims
+import pandas as pd
+import pytest
+
+from eval.claims import command as claims, page as claim_page
+from eval.claims.results import Results
+from eval.claims.statistics import FAILS, HOLDS, NEITHER
+from eval.cli import main
+
+# appa is better than base; FVD alone is clearly better with T-CtrlN; mm2 is worse than mm1; the frozen ControlNet is as good as the trained one; copying the
+# source has the better FID. Retargeting, PTM and wrong poses have the generator's own effects.
+EFFECTS = {"base": 1.2, "unfrozen": 1.2, ("appa_tctrln", "FVD"): 0.8, ("tcan_mm1", "FVD"): 0.8, "tcan_mm2": 1.2, "copy": 2.0, ("copy", "FID"): 0.4, "warp": 2.0}
+VERDICTS = {"appa": HOLDS, "tctrln": NEITHER, "tctrln_missing": HOLDS, "tctrln_swap": HOLDS, "tctrln_dropout": HOLDS, "ptm": HOLDS, "mm2": FAILS,
+            "frozen": NEITHER, "retargeting": HOLDS, "floors": FAILS}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("claims")
+    made_claims.write(root / "results", EFFECTS, videos=0.02, seeds=0.004)
+    return root
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A tree as small as the smoke scale's: two seeds, two test clips and characters, of each one with exact poses, one kind of error."""
+    made_claims.write(tmp_path / "results", EFFECTS, clips=("real_a", "puppet_0"), characters=("chibi_0__real_a", "chibi_1__puppet_0"),
+                      planned=made_claims.plan((2024, 2025), ("missing",), (0.3,), taus=(0, 10)))
+    return tmp_path
+
+
+def command(root, out="reports/lite", scale="lite"):
+    return main(["claims", "--scale", scale, "--results", str(root / "results"), "--out", str(root / out)])
+
+
+def change(path, function):
+    body = json.loads(path.read_text())
+    function(body)
+    path.write_text(json.dumps(body))
+
+
+def test_planted_effects_get_their_verdicts(made):
+    outcomes = {outcome.claim.key: outcome for outcome in claims.judge_all(Results(made / "results", "lite"))}
+    assert {key: outcome.verdict for key, outcome in outcomes.items()} == VERDICTS
+    assert outcomes["tctrln"].why == "not clear on FID-VID; clear on FVD"
+    assert outcomes["floors"].why.startswith("clearly the other way round on FID against copy; clear on LPIPS against copy, FID-VID against copy")
+    assert outcomes["appa"].why == "clear on all 7: L1-grey, PSNR, SSIM, LPIPS, FID, FID-VID, FVD"
+    assert outcomes["appa"].seeds == ((2024, 2025, 2026),) and outcomes["retargeting"].seeds == ((2024,),)
+    rows = [[row.name for row in side] for side in outcomes["tctrln_swap"].rows[0]]
+    assert rows[0] == ["claims/appa_swap30", "claims/appa_swap30_seed2025", "claims/appa_swap30_seed2026"], "the rate that all seeds have"
+    shown = {finding.label: finding for finding in outcomes["ptm"].findings}
+    assert not shown["FVD"].counted and shown["background-flicker"].counted
+
+
+def test_rows_are_found_by_what_they_are(made, tmp_path):
+    """Under other names, the same numbers."""
+    names = {}
+    for name in json.loads((made / "results/claims/plan.json").read_text())["rows"]:
+        names[name] = name if "/" not in name else f"claims/row{len(names)}"
+        (tmp_path / "results" / names[name]).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "results" / names[name]).symlink_to(made / "results" / name)
+    plan = json.loads((made / "results/claims/plan.json").read_text())
+    plan["rows"] = {names[name]: row for name, row in plan["rows"].items()}
+    (tmp_path / "results/claims/plan.json").write_text(json.dumps(plan))
+    frames = [claim_page.frame(claims.judge_all(Results(root / "results", "lite"))).drop(columns=["a_row", "b_row"]) for root in (made, tmp_path)]
+    pd.testing.assert_frame_equal(*frames)
+
+
+def test_the_page(made):
+    assert command(made) == 0
+    out = made / "reports/lite"
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} == {
+        "claims.md", "claims.csv", "claims/robustness.png", "claims/robustness.csv", "claims/tau.png", "claims/tau.csv"}
+    page, table = (out / "claims.md").read_text(), pd.read_csv(out / "claims.csv")
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower().replace("\\", "")).replace(" ", "-") for heading in re.findall("^## (.*)$", page, re.MULTILINE)}
+    assert len(links := re.findall(r"\]\(#([^)]*)\)", page)) == len(VERDICTS) and set(links) <= anchors
+    assert "warp &lt;b&gt;limb \\| by limb&lt;/b&gt; (floor)" in page and "<b>" not in page
+    assert "one seed (2024): nothing is said of other trainings" in page and "seeds 2024, 2025, 2026" in page
+    assert "FID 40.6 → 31.13" in page and "| *the truth itself* |  | 1.333 |" in page
+    assert "snakemake --cores all claims --config scale=lite" in page
+    line = table.query("key == 'appa' and metric == 'LPIPS[hed-vgg16]'").iloc[0]
+    assert line["low"] < line["difference"] < line["high"] < 0 and line["seeds_for"] == 3 and line["verdict"] == HOLDS
+    apart = table.query("key == 'floors' and clips != 'all'")
+    assert set(apart["clips"]) == {"rendered clips", "real clips"} and not apart["counted"].any() and set(apart["videos"]) == {7, 3}
+    assert "fewer than 6 videos (LPIPS, real clips, 3)" in page
+    for text in page.splitlines():
+        assert not text.startswith("|") or text.count("|") - text.count("\\|") in (5, 8, 11), text
+
+
+def test_equal_results_give_equal_bytes_and_other_files_stay(made):
+    (made / "second/claims").mkdir(parents=True)
+    (made / "second/claims/old.png").write_bytes(b"")
+    (made / "second/table1.md").write_text("the report's")
+    assert command(made, "first") == command(made, "second") == 0
+    for path in (made / "first").rglob("*"):
+        assert path.is_dir() or path.read_bytes() == (made / "second" / path.relative_to(made / "first")).read_bytes(), path
+    assert not (made / "second/claims/old.png").exists() and (made / "second/table1.md").read_text() == "the report's"
+
+
+def test_two_videos_and_two_seeds_are_enough_to_run(small):
+    assert command(small, scale="smoke") == 0
+    table = pd.read_csv(small / "reports/lite/claims.csv")
+    assert set(table["key"]) == VERDICTS.keys() - {"tctrln_swap", "tctrln_dropout"}
+    assert set(table.query("metric == 'keypoint-error' and split == 'test'")["verdict"]) == {NEITHER}, "of one rendered clip nothing is said"
+    assert "one video" in (small / "reports/lite/claims.md").read_text()
+
+
+def test_what_is_written_by_hand_warns_when_its_verdict_has_changed(made, tmp_path):
+    results = Results(made / "results", "lite")
+    outcomes = claims.judge_all(results)
+    (tmp_path / "appa.md").write_text("<!-- verdict: holds -->\nAPPA *does* it.\n")
+    (tmp_path / "mm2.md").write_text("<!-- verdict: holds -->\nThe second is better.\n")
+    (tmp_path / "ptm.md").write_text("Of no verdict.\n")
+    page = claim_page.page(outcomes, results, {}, tmp_path)
+    assert page.count("### What it means here") == 3 and "### What it means here\n\nAPPA *does* it.\n" in page
+    assert "> **Warning:** written when the verdict was *holds*; it is now *does not hold*.\n\nThe second is better." in page
+
+
+@pytest.mark.parametrize(("file", "says"), [
+    ("claims/plan.json", "expected a result that the claims need, found no file"),
+    ("claims/appa_seed2025/metrics.json", "expected a result that the claims need, found no file"),
+    ("claims/no_retargeting/measures.bizarre.json", "expected a result that the claims need, found no file")])
+def test_a_missing_file_is_named_with_the_command(small, capsys, file, says):
+    (small / "results" / file).unlink()
+    assert command(small) == 2
+    told = capsys.readouterr().err
+    assert str(small / "results" / file) in told and says in told and "snakemake --cores all claims --config scale=lite" in told
+    assert told.count("\n") == 1 and not (small / "reports/lite").exists()
+
+
+@pytest.mark.parametrize(("file", "spoil", "says"), [
+    ("claims/plan.json", lambda plan: plan["rows"].pop("claims/no_retargeting"), "expected rows of tcan_mm2"),
+    ("claims/plan.json", lambda plan: plan["rows"].pop("claims/appa_missing30"), "expected rows of appa with errors of kind missing on test"),
+    ("claims/plan.json", lambda plan: plan["rows"].pop("unfrozen"), "expected a row unfrozen"),
+    ("claims/plan.json", lambda plan: [plan["rows"].pop(name) for name in list(plan["rows"]) if "missing" in name], "expected rows with errors in their poses"),
+    ("claims/plan.json", lambda plan: plan["rows"]["claims/appa_tctrln_exact"].update(of="appa"), "that don't differ"),
+    ("claims/plan.json", lambda plan: plan.update(format=2), "expected format 1, got 2"),
+    ("claims/plan.json", lambda plan: plan["rows"]["appa"].pop("seed"), "expected seed, seeds and rows, got KeyError"),
+    ("appa/metrics.json", lambda result: result["networks"].update(fid={"name": "other"}), "expected two systems scored on the same networks"),
+    ("appa/metrics.json", lambda result: result.update(protocols={}), "expected what `python -m eval score` writes, with disco-1"),
+    ("tcan_mm1/measures.test.json", lambda body: body["measures"].pop("background-flicker"), "expected background-flicker, found none"),
+    ("unfrozen/measures.bizarre.json", lambda body: body["measures"]["keypoint-error"].update(value=None, per_video={}), "expected keypoint-error, found"),
+    ("tcan_mm1/measures.test.json", lambda body: body.update(network="5"), "expected the same networks as"),
+    ("tcan_mm1/measures.test.json", lambda body: body["frames"]["per_video"].update(real_a=9), "expected the same clips and frames of background-flicker")])
+def test_a_result_that_is_not_what_it_should_be(small, capsys, file, spoil, says):
+    change(small / "results" / file, spoil)
+    assert command(small) == 2
+    told = capsys.readouterr().err
+    assert says in told and "snakemake --cores all claims" in told and told.count("\n") == 1, told
