@@ -1,0 +1,189 @@
+"""`tcan-eval measure GENERATED`: measures where the truth is known (eval.measures), as JSON, beside the protocols' metrics."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.errors import UserError
+
+MEASURES = {    # name: (unit, what is better)
+    "keypoint-error": ("% of the person's height", "lower"),
+    "keypoints-within-10%": ("% of the joints", "higher"),
+    "limb-ratio-error": ("|log ratio|", "lower"),
+    "identity-distance": ("1 - cosine", "lower"),
+    "background-flicker": ("grey levels", "lower"),
+}
+NETWORK = "efficientnet-lite0"      # whose features tell persons apart, as well as a network for ImageNet's classes does
+
+
+@dataclass(frozen=True)
+class Case:
+    """A generated clip: its frames, those it should have been (None on the bizarre split), the source picture, and the files of key points."""
+
+    name: str
+    generated: Path
+    true: Path | None
+    source: Path
+    driving: Path
+
+    def source_driving(self):
+        return self.driving.with_name(f"{self.name}.source.npz")
+
+
+@dataclass(frozen=True)
+class Driving:
+    """Key points (f, 18, 2) that the person should take in frames of `size` (h, w), and whether they are exact."""
+
+    xy: object
+    size: tuple
+    exact: bool
+
+
+def add_arguments(parser):
+    parser.add_argument("generated", metavar="GENERATED", type=Path, help="a folder of frames 0000.png and on for each case of the split")
+    parser.add_argument("--split", required=True, choices=("test", "bizarre"))
+    parser.add_argument("--data", type=Path, required=True, help="data/SCALE: the true frames and the source pictures")
+    parser.add_argument("--driving", type=Path, required=True, help="the key points that the persons should take: CASE.npz, CASE.source.npz")
+    parser.add_argument("--network", type=Path, required=True, help="folder of the key-point network")
+    parser.add_argument("--weights", type=Path, default=Path("data/raw"), help="folder of the networks' weights (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+
+
+def run(args):
+    """Measure, write the file, and print the values as JSON on stdout."""
+    from eval.files import write_json
+
+    result = measure(args.generated, args.split, args.data, args.driving, args.network, args.weights)
+    write_json(args.out, result)
+    print(json.dumps({name: entry["value"] for name, entry in result["measures"].items()}, indent=1))
+
+
+def measure(generated, split, data, driving, network, weights):
+    """The measures of every case of a split. -> what `measures.SPLIT.json` holds.
+
+    A measure's value is the mean over clips of `per_video`; `truth` (of the test split) is the same of the true frames: the error of the measure itself.
+    """
+    from eval import features, keypoint_network
+    from eval.frames import Stills, digest_of
+
+    cases = find_cases(Path(generated), split, Path(data), Path(driving))
+    finder, digest = keypoint_network.load(network)
+    extractor, pins = features.load(NETWORK, weights)
+    values, truth, counts, sums = {}, {}, {}, []
+    for number, case in enumerate(cases):
+        print(f"measure: {number + 1}/{len(cases)} {case.name}", file=sys.stderr, flush=True)
+        aim, start = read_driving(case.driving), read_driving(case.source_driving())
+        if len(start.xy) != 1:
+            raise UserError(f"{case.source_driving()}: expected the key points of one source picture, got {len(start.xy)} frames; make the file again")
+        source = read_frames([case.source], start.size)[0]
+        for found, folder in ((values, case.generated), (truth, case.true)):
+            if folder is not None:
+                found[case.name] = measure_clip(read_frames(frame_files(folder, len(aim.xy)), aim.size), aim, source, start, finder, extractor)
+        counts[case.name] = len(aim.xy)
+        sums += Stills(tuple(frame_files(case.generated, len(aim.xy)))).sums()
+    measures = {name: {"unit": unit, "better": better, **_collected(name, values), **({"truth": _collected(name, truth)} if truth else {})}
+                for name, (unit, better) in MEASURES.items()}
+    return {"format": 1, "split": split, "measures": measures, "network": digest, "weights": pins,
+            "frames": {"per_video": counts, "sha256": digest_of(sums)}}
+
+
+def measure_clip(frames, aim, source, start, finder, extractor):
+    """{measure: value} of one clip. Without exact key points there is none of joints and limbs; a clip of one frame has no flicker.
+
+    frames: uint8 (f, h, w, 3); aim, start: the Driving of the clip and of its source picture, uint8 (h, w, 3); finder: a key-point network.
+    """
+    from eval import keypoint_network, measures
+
+    values = {}
+    if aim.exact:
+        found = keypoint_network.find(finder, frames)
+        values |= {"keypoint-error": measures.keypoint_error(found, aim.xy), "keypoints-within-10%": measures.keypoints_within(found, aim.xy),
+                   "limb-ratio-error": measures.limb_ratio_error(found, aim.xy)}
+    boxes, box = (measures.figure_boxes(measures.figure_mask(part.xy, part.size, shadow=False)) for part in (aim, start))
+    values["identity-distance"] = measures.identity_distance(_features(extractor, frames, boxes), _features(extractor, source[None], box)[0])
+    values["background-flicker"] = measures.background_flicker(frames, measures.figure_mask(aim.xy, aim.size))
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _features(extractor, frames, boxes):
+    """Features (n, d) of a box of each frame."""
+    import numpy as np
+
+    from eval.frames import resize_bicubic
+
+    crops = (frame[None, top:top + side, left:left + side] for frame, (left, top, side) in zip(frames, boxes, strict=True))
+    return np.concatenate([extractor.pictures(np.ascontiguousarray(crop), resize_bicubic)["fid"] for crop in crops])
+
+
+def _collected(name, values):
+    """A measure's mean over the clips that have it, and its value of each; None where no clip does."""
+    per_video = {clip: found[name] for clip, found in values.items() if name in found}
+    return {"value": sum(per_video.values()) / len(per_video) if per_video else None, "per_video": per_video}
+
+
+def find_cases(generated, split, data, driving):
+    """The cases of a split, sorted by name. Raises UserError for a case that was not generated, or a generated one that is none of the split's."""
+    from eval.strips import find_clips
+
+    clips = {clip.id: clip for clip in find_clips(data, split)}
+    if not clips:
+        raise UserError(f"{data}: expected clips of split {split} in frames/*/clips.csv, found none; make the data first")
+    if split == "test":
+        cases = [Case(name, generated / name, clip.folder, clip.folder / "0000.png", driving / f"{name}.npz") for name, clip in clips.items()]
+    else:
+        cases = []
+        for path in driving.glob("*.npz"):
+            if not (name := path.stem).endswith(".source"):
+                if (character := name.partition("__")[0]) not in clips:
+                    raise UserError(f"{path}: expected a case CHARACTER__CLIP with a character of split bizarre, found no {character}; make the driving again")
+                cases.append(Case(name, generated / name, None, clips[character].folder / "0000.png", path))
+    names = {case.name for case in cases}
+    if not names:
+        raise UserError(f"{driving}: expected key points CASE.npz of split {split}, found none; make the driving first")
+    there = {path.name for path in generated.iterdir() if path.is_dir()} if generated.is_dir() else set()
+    if wrong := sorted(names ^ there):
+        raise UserError(f"{generated}: expected a folder of frames for each of the {len(names)} cases of split {split} and no other, "
+                        f"{'missing' if wrong[0] in names else 'over'}: {wrong[0]}; generate the same cases")
+    return sorted(cases, key=lambda case: case.name)
+
+
+def frame_files(folder, count):
+    """The paths of frames 0000.png and on, `count` of them and no more."""
+    wanted = [f"{number:04d}.png" for number in range(count)]
+    if wrong := sorted(set(wanted) ^ {path.name for path in folder.glob("*.png")}):
+        raise UserError(f"{folder}: expected frames 0000.png to {wanted[-1]} and no other, {'missing' if wrong[0] in wanted else 'over'}: {wrong[0]}; "
+                        "make the clip again")
+    return [folder / name for name in wanted]
+
+
+def read_frames(paths, size):
+    """uint8 RGB (n, h, w, 3) of picture files that are all of `size` (h, w)."""
+    import numpy as np
+
+    from eval.frames import read
+
+    frames = [read(path) for path in paths]
+    for path, frame in zip(paths, frames):
+        if frame.shape[:2] != size:
+            raise UserError(f"{path}: expected {size[1]}x{size[0]} pixels like its key points, got {frame.shape[1]}x{frame.shape[0]}; "
+                            "bring frames and key points to one size")
+    return np.stack(frames)
+
+
+def read_driving(path):
+    """The Driving of an .npz with xy, size and estimator. Raises UserError for another file, and for one in which nobody is found."""
+    import zipfile
+
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            driving = Driving(data["xy"].astype(np.float64), tuple(int(side) for side in data["size"]), str(data["estimator"]) == "exact")
+        if driving.xy.ndim != 3 or driving.xy.shape[1:] != (18, 2) or not len(driving.xy):
+            raise ValueError(f"xy of shape {driving.xy.shape}")
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: expected key points (.npz with xy (f, 18, 2), size, estimator), got {error}; make the driving again") from error
+    if np.isnan(driving.xy).any(axis=-1).all():
+        raise UserError(f"{path}: expected the key points of a person, found nobody in any frame; leave the clip out")
+    return driving
