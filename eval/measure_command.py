@@ -97,7 +97,7 @@ def measure_clip(frames, aim, source, start, finder, extractor):
 
     values = {}
     if aim.exact:
-        found = keypoint_network.find(finder, frames)
+        found = measures.either_side(keypoint_network.find(finder, frames), aim.xy)
         values |= {"keypoint-error": measures.keypoint_error(found, aim.xy), "keypoints-within-10%": measures.keypoints_within(found, aim.xy),
                    "limb-ratio-error": measures.limb_ratio_error(found, aim.xy)}
     boxes, box = (measures.figure_boxes(measures.figure_mask(part.xy, part.size, shadow=False)) for part in (aim, start))

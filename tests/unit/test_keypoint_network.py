@@ -142,6 +142,13 @@ def test_moved_joints_stay_on_their_pictures():
     assert 8 < (nearest[:, 1] < nearest[:, 0]).sum() < 32       # about half are mirrored
 
 
+def test_people_who_do_not_face_us_are_drawn_oftener():
+    xy = torch.full((4, 18, 2), 30.0)
+    xy[0, 5, 0], xy[1, 5, 0], xy[2, 5, 0] = 40, 20, 33      # left shoulder on the right, on the left, in front of the other; hidden
+    xy[3, 5] = torch.nan
+    assert trainer.shares(xy, 64).tolist() == [1, trainer.AVERTED, trainer.AVERTED, trainer.AVERTED]
+
+
 def test_spoilt_pictures_are_pictures():
     pictures = torch.rand(32, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     first, second = (trainer.spoilt(pictures, torch.Generator().manual_seed(seed)) for seed in (1, 2))

@@ -63,6 +63,14 @@ def test_swapped_sides_show(driving):
     assert measures.limb_ratio_error(driving[:, SIDES], driving) < 0.02      # of this body, whose sides are about the same
 
 
+def test_sides_are_exchanged_where_that_is_nearer_and_nowhere_else(driving):
+    found = driving + (1, 1)
+    found[2:4] = found[2:4][:, SIDES]                   # everything, in two frames
+    arms = [2, 3, 4, 5, 6, 7]
+    found[5, arms] = found[5, [5, 6, 7, 2, 3, 4]]       # the arms alone, in one
+    np.testing.assert_array_equal(measures.either_side(found, driving), driving + (1, 1))
+
+
 def test_a_body_scaled_as_a_whole_has_its_ratios(driving):
     assert measures.limb_ratio_error(driving, driving) == 0
     assert measures.limb_ratio_error(1.7 * driving + (5, -9), driving) == pytest.approx(0, abs=1e-12)
