@@ -27,7 +27,7 @@ Yaml12.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.\d
 
 @dataclass(frozen=True)
 class Config:
-    """Everything of one scale. `rows[name]` comes resolved through `generation(name)`; `external` holds this scale's entries alone."""
+    """Everything of one scale. `rows[name]` comes resolved through `generation(name)`; `rows` and `external` hold this scale's entries alone."""
 
     scale: str
     seed: int
@@ -116,6 +116,9 @@ def load(path="params.yaml", scale=None):
         raise UserError(f"scales.{scale}.{misplaced[0]}: expected {misplaced[0]} beside scales, got it inside one; move it to the left margin of {path}")
     body = {**values, **{key: document.get(key) for key in TOP}, "scale": scale}
     config = parse(Config, body, "", prefix=f"scales.{scale}.", apart=TOP)
+    _check_scales(config, scales)
+    rows = {name: row for name, row in config.rows.items() if row.scales is None or scale in row.scales}
+    config = dataclasses.replace(config, rows=rows)
     _check(config)
     _check_external(config, scales)
     return dataclasses.replace(config, external={name: entry for name, entry in config.external.items() if entry.scale == scale})
@@ -162,6 +165,7 @@ def _check(config):
             raise UserError(f"{name}: expected a name of letters, digits and _, since it becomes a folder; rename it in params.yaml")
         if wrong := set(row.errors) - {kind.name for kind in dataclasses.fields(Errors)}:
             raise UserError(unknown(sorted(wrong)[0], [kind.name for kind in dataclasses.fields(Errors)], f"rows.{name}.errors"))
+    _check_sets(config)
     _check_claims(config)
     window = max(config.generation(name).window for name in config.rows)
     if config.data.clip_frames < max(window, config.stage2.frames, config.evaluate.window):
@@ -172,6 +176,24 @@ def _check(config):
                         f"got {config.foundation.denoiser.batch}; a batch holds all targets of its scenes")
     if config.data.size % 8:
         raise UserError(f"data.size: expected a multiple of 8, got {config.data.size}")
+
+
+def _check_sets(config):
+    """Sets of published data hold one split, and may be made in shards; the others hold several splits, and are made whole."""
+    for name, frame_set in config.data.sets.items():
+        published = frame_set.kind in ("tiktok", "bizarre")
+        if published != (frame_set.split is not None):
+            raise UserError(f"data.sets.{name}.split: expected {'train, test or bizarre' if published else 'none'} for a set of kind {frame_set.kind}, "
+                            f"got {frame_set.split!r}")
+        if frame_set.shards and frame_set.split != "train":
+            raise UserError(f"data.sets.{name}.shards: expected none, since clips of the train split alone are made in shards, got {frame_set.shards}")
+
+
+def _check_scales(config, scales):
+    for name, row in config.rows.items():
+        for scale in row.scales or ():
+            if scale not in scales:
+                raise UserError(unknown(scale, scales, f"rows.{name}.scales"))
 
 
 def _check_claims(config):

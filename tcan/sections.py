@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-SETS = ("video", "puppets")
-ESTIMATORS = ("openpose", "blazepose", "exact+errors")
+SETS = ("video", "puppets", "tiktok", "bizarre")
+ESTIMATORS = ("openpose", "dwpose", "openpose_json", "blazepose", "exact+errors", "authored")
 SPLITS = ("train", "test", "bizarre")
 
 
@@ -11,10 +11,13 @@ SPLITS = ("train", "test", "bizarre")
 
 @dataclass(frozen=True)
 class FrameSet:
-    """How a set's frames are made, and what finds their key points."""
+    """How a set's frames are made, and what finds their key points. `split`: which clips of a published data set it holds; the other kinds have clips of
+    several. `shards`: in how many pieces a large set is made, each by a job of its own; 0: whole."""
 
     kind: str = field(metadata={"choices": SETS})
     estimator: str = field(metadata={"choices": ESTIMATORS})
+    split: str | None = field(default=None, metadata={"choices": SPLITS})
+    shards: int = field(default=0, metadata={"min": 0})
 
 
 @dataclass(frozen=True)
@@ -265,7 +268,7 @@ class Model:
 class Row:
     """What is generated and scored: a model or a baseline, and what it changes of the scale's `generate`. `poses`: those that the estimator found, or
     the exact ones of rendered clips. `errors`: rates of errors put into the driving poses, as in `data.errors`. `retarget`: whether poses of another body
-    are brought to the source's proportions. `seed`: of the noise; None: the scale's."""
+    are brought to the source's proportions. `seed`: of the noise; None: the scale's. `scales`: those that have the row; None: all."""
 
     title: str
     tables: list[int] = field(metadata={"choices": (1, 2, 3)})
@@ -275,6 +278,7 @@ class Row:
     errors: dict[str, float] = field(default_factory=dict)
     retarget: bool = True
     seed: int | None = None
+    scales: list[str] | None = None
     generate: dict = field(default_factory=dict)
 
 

@@ -1,4 +1,7 @@
-"""A set of clips on disk: `clips.csv` and a folder of numbered PNGs for each clip."""
+"""A set of clips on disk: `clips.csv` and a folder of numbered PNGs for each clip.
+
+A large set is made in shards, each a set of its own below `shards/`. Its table, written when all shards are there, names each clip's shard.
+"""
 
 import hashlib
 from pathlib import Path
@@ -7,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from tcan.data.shards import SHARD, SHARDS
 from tcan.errors import UserError
 
 COLUMNS = ["id", "split", "source", "fps", "frames", "height", "width", "sha256"]
@@ -37,15 +41,20 @@ def write_table(folder, rows):
 
 
 def read_table(folder):
-    """The clip table of a set, a DataFrame with COLUMNS and a column `folder` that holds the path of each clip."""
+    """The clip table of a set, a DataFrame with COLUMNS and the columns `folder`, the path of each clip, and `shard`, "" where the set has none."""
     path = Path(folder) / "clips.csv"
     try:
-        table = pd.read_csv(path, dtype={"id": str, "split": str, "source": str})
+        table = pd.read_csv(path, dtype={"id": str, "split": str, "source": str, SHARD: str})
     except FileNotFoundError as error:
         raise UserError(f"{path}: expected a table of clips, found no file; run `tcan frames` or `tcan puppets` first") from error
     if missing := set(COLUMNS) - set(table.columns):
         raise UserError(f"{path}: expected the columns {COLUMNS}, {sorted(missing)} are missing; make the set again")
-    return table.assign(folder=[str(Path(folder) / clip) for clip in table["id"]])
+    shards = table[SHARD] if SHARD in table else [""] * len(table)
+    return table.assign(folder=[str(_below(folder, shard) / clip) for clip, shard in zip(table["id"], shards, strict=True)], **{SHARD: shards})
+
+
+def _below(folder, shard):
+    return Path(folder) / SHARDS / shard if shard else Path(folder)
 
 
 def find(data, sets, split):
@@ -53,7 +62,7 @@ def find(data, sets, split):
     tables = []
     for name in sets:
         table = read_table(Path(data) / "frames" / name)
-        tables.append(table.assign(poses=[str(Path(data) / "poses" / name / f"{clip}.npz") for clip in table["id"]]))
+        tables.append(table.assign(poses=[str(_below(Path(data) / "poses" / name, clip.shard) / f"{clip.id}.npz") for clip in table.itertuples()]))
     clips = pd.concat(tables).query("split == @split").sort_values("id").reset_index(drop=True)
     if clips["id"].duplicated().any():
         raise UserError(f"{data}: clip ids must be unique over sets, {clips['id'][clips['id'].duplicated()].tolist()} are not; rename them in params.yaml")

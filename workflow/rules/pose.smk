@@ -3,12 +3,12 @@ POSE_SOURCES = sorted({source for frame_set in CONFIG.data.sets.values() for sou
 
 
 def estimator(wildcards):
-    return CONFIG.data.sets[wildcards.set].estimator
+    return CONFIG.data.sets[wildcards.get("set") or wildcards.sharded_set].estimator
 
 
 def pose_sources(wildcards):
     """An estimator's weights, and for videos the videos themselves: key points are found in full resolution."""
-    videos = VIDEO_SOURCES if CONFIG.data.sets[wildcards.set].kind == "video" else []
+    videos = VIDEO_SOURCES if CONFIG.data.sets[wildcards.get("set") or wildcards.sharded_set].kind == "video" else []
     return [*ESTIMATOR_SOURCES[estimator(wildcards)], *videos]
 
 
@@ -34,3 +34,25 @@ rule poses:
     shell:
         "python -m tcan poses --scale {SCALE} --log {log} --set {wildcards.set} --frames data/{SCALE}/frames/{wildcards.set}"
         " {params.reads} --out data/{SCALE}/poses/{wildcards.set}"
+
+
+rule poses_shard:
+    input:
+        frames=f"data/{SCALE}/frames/{{sharded_set}}/shards/{{shard}}/clips.csv",
+        raw=lambda wildcards: raw(pose_sources(wildcards)),
+        code=code("tcan.pose.estimate"),
+    output:
+        f"data/{SCALE}/poses/{{sharded_set}}/shards/{{shard}}/run.json",
+    params:
+        estimator=estimator,
+        pins=lambda wildcards: pins(pose_sources(wildcards)),
+    log:
+        f"logs/{SCALE}/poses/{{sharded_set}}/{{shard}}.log",
+    benchmark:
+        f"benchmarks/{SCALE}/poses/{{sharded_set}}/{{shard}}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        "python -m tcan poses --scale {SCALE} --log {log} --set {wildcards.sharded_set} --frames data/{SCALE}/frames/{wildcards.sharded_set}/shards/{wildcards.shard}"
+        " --raw data/raw --run runs/{SCALE}/poses/{wildcards.sharded_set}/{wildcards.shard} --out data/{SCALE}/poses/{wildcards.sharded_set}/shards/{wildcards.shard}"
