@@ -9,6 +9,7 @@ bilinear.
 A clip that is broken, too short or without frames is left out of the train split and told of in left_out.csv; a broken test video stops.
 """
 
+import errno
 import hashlib
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from tcan.data.pictures import squared
 from tcan.errors import UserError
 
 SOURCE = "tiktok"
+MACHINE = {errno.EIO, errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.ESTALE}  # a disk's fault, not a clip's
 
 
 def add_arguments(parser):
@@ -69,7 +71,7 @@ def make_shard(options, size, seed, raw, out, shard=0, shards=1):
                 raise LeftOut(f"{len(source.numbers)} frames, fewer than data.tiktok.min_frames ({options.min_frames})")
             return _write(clip, "train", source, folder, size, options.fit)
         except UserError as error:
-            if getattr(error.__cause__, "errno", None) and not hasattr(error.__cause__, "log"):  # the disk's fault, not the file's
+            if getattr(error.__cause__, "errno", None) in MACHINE:
                 raise
             raise LeftOut(str(error)) from error
 

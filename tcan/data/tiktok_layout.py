@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tcan.data import videos
-from tcan.data.left_out import LeftOut
 from tcan.data.manifest import ranges
 from tcan.data.pictures import read_picture
 from tcan.errors import UserError
@@ -57,9 +56,12 @@ def find(raw, manifest):
     raw = Path(raw)
     if not raw.is_dir():
         raise UserError(f"{raw}: expected the TikTok set, found no folder; run `tcan fetch tiktok`, or name the folder you have under sources.tiktok")
-    places = [folder for depth in ("", "*", "*/*") for folder in sorted(raw.glob(depth) if depth else [raw]) if folder.is_dir()]
-    authors = [place for place in places if (place / "train").is_dir()]
-    original = [place for place in places if place.name not in ("train", "valid", "valid_video") and _numbered(place)]
+    for depth in (".", "*", "*/*"):
+        places = [folder for folder in sorted(raw.glob(depth) if depth != "." else [raw]) if folder.is_dir()]
+        authors = [place for place in places if (place / "train").is_dir()]
+        original = [place for place in places if _numbered(place)]
+        if authors or original:
+            break
     if len(authors) + len(original) != 1:
         found = ", ".join(str(place.relative_to(raw)) for place in [*authors, *original])
         raise UserError(f"{raw}: expected one TikTok set, train/ID/images or TikTok_dataset/TikTok_dataset/ID/images, found "
@@ -77,17 +79,12 @@ def normal(name):
 
 
 def train_source(folder):
-    """What a train clip's folder holds, `images` or a video of that name; LeftOut for nothing of the kind."""
-    frames, files = Path(folder) / "images", [path for path in sorted(Path(folder).glob("images.*")) if path.suffix.lower() in VIDEOS]
-    if frames.is_dir():
-        held = _by_number(frames)
-        if not held:
-            raise LeftOut(f"no frames: expected pictures in {frames}, found none")
+    """The Source of a train clip's folder: its pictures in `images`, or a video of that name. Raises UserError for nothing of the kind."""
+    if (folder / "images").is_dir():
+        held = _by_number(folder / "images")
         return Source(tuple(held), tuple(held.values()), FPS, "frames")
-    if not files:
-        raise LeftOut(f"no frames: expected images or images.mp4 in {folder}, found neither")
-    length, fps = videos.probe(files[0])
-    return Source(tuple(range(length)), (files[0],), fps, "video")
+    length, fps = videos.probe(_video_of(folder))
+    return Source(tuple(range(length)), (_video_of(folder),), fps, "video")
 
 
 def test_sources(layout, manifest, given=None):
@@ -105,14 +102,12 @@ def test_sources(layout, manifest, given=None):
 def _test_source(video, folder):
     if (folder / "images").is_dir():
         return _numbers_of(video, _by_number(folder / "images"), folder / "images")
-    files = [path for path in sorted(folder.glob("images.*")) if path.suffix.lower() in VIDEOS]
-    if not files:
-        raise UserError(f"{video.name}: expected {len(video.numbers)} frames as {folder}/images.mp4 or in {folder}/images, found neither; fetch the set again")
-    length, fps = videos.probe(files[0])
+    file = _video_of(folder)
+    length, fps = videos.probe(file)
     if length != len(video.numbers):
-        raise UserError(f"{video.name}: expected the manifest's {len(video.numbers)} frames, found {length} in {files[0]}; fetch it again, or give DisCo's "
+        raise UserError(f"{video.name}: expected the manifest's {len(video.numbers)} frames, found {length} in {file}; fetch it again, or give DisCo's "
                         "frames as data.tiktok.test_frames")
-    return Source(video.numbers, (files[0],), fps, "video")
+    return Source(video.numbers, (file,), fps, "video")
 
 
 def _numbers_of(video, held, where):
@@ -138,6 +133,13 @@ def _disco_frames(folder, manifest):
     return held
 
 
+def _video_of(folder):
+    files = [path for path in sorted(folder.glob("images.*")) if path.suffix.lower() in VIDEOS]
+    if not files:
+        raise UserError(f"{folder}: expected frames in images, or images.mp4, found neither; fetch the set again")
+    return files[0]
+
+
 def _by_number(folder):
     """{number: path} of the pictures of a folder, ascending: the last digits of a name are its number."""
     held = {}
@@ -146,9 +148,11 @@ def _by_number(folder):
             continue
         digits = re.findall(r"\d+", path.stem)
         if not digits:
-            raise LeftOut(f"{path}: expected a name with the frame's number, such as 0001.png")
+            raise UserError(f"{path}: expected a name with the frame's number, such as 0001.png; rename it")
         if held.setdefault(int(digits[-1]), path) != path:
-            raise LeftOut(f"{path}: expected a number once, {held[int(digits[-1])].name} has it too")
+            raise UserError(f"{path}: expected a number once, {held[int(digits[-1])].name} has it too; remove one")
+    if not held:
+        raise UserError(f"{folder}: expected pictures, found none; fetch the set again")
     return dict(sorted(held.items()))
 
 
@@ -157,4 +161,5 @@ def _folders(parent):
 
 
 def _numbered(place):
-    return any(name.isdigit() and (folder / "images").is_dir() for name, folder in _folders(place).items())
+    """Whether the folders of the original layout lie here; those of train and valid_video are the authors'."""
+    return place.name not in ("train", "valid", "valid_video") and any(name.isdigit() and (folder / "images").is_dir() for name, folder in _folders(place).items())
