@@ -16,15 +16,25 @@ from tcan.errors import UserError
 COLUMNS = ["id", "split", "source", "fps", "frames", "height", "width", "sha256"]
 
 
-def write_clip(folder, frames):
-    """Write frames, uint8 RGB (f, h, w, 3), as folder/0000.png and on; return the sha256 over their pixels."""
+def write_clip(folder, frames, numbers=None):
+    """Write frames, uint8 RGB (h, w, 3) each, taken one by one, as folder/0000.png and on; return the sha256 over their pixels.
+
+    numbers: the frames' own numbers, ascending, as many as there are frames, where the names are to show the gaps of a video; default 0, 1, 2, ...
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    for number, frame in enumerate(frames):
-        Image.fromarray(frame, "RGB").save(folder / f"{number:04d}.png", compress_level=6)
+    digits = 4 if numbers is None else max(4, len(str(numbers[-1])))  # of one width, so that names sort as numbers do
+    named = enumerate(frames) if numbers is None else zip(numbers, frames, strict=True)
+    for number, frame in named:
+        Image.fromarray(frame, "RGB").save(folder / f"{number:0{digits}d}.png", compress_level=6)
         digest.update(np.ascontiguousarray(frame).tobytes())
     return digest.hexdigest()
+
+
+def numbers(folder):
+    """The frame numbers of a clip, ascending, as its PNG names show them."""
+    return sorted(int(path.stem) for path in Path(folder).glob("*.png"))
 
 
 def read_clip(folder, first=None):

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from tcan import seeds
+from tcan.data.pictures import read_picture
 from tcan.errors import UserError
 from tcan.files import sha256_of_folder
-from tcan.generate.framing import centred, fit, read_picture, side_by_side
+from tcan.generate.framing import centred, fit, side_by_side
 from tcan.pose.draw import draw
 from tcan.pose.keypoints import Keypoints
 from tcan.pose.retarget import retarget
