@@ -1,6 +1,7 @@
 """A set of clips on disk: `clips.csv` and a folder of numbered PNGs for each clip."""
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,23 @@ def write_clip(folder, frames):
     return digest.hexdigest()
 
 
-def read_clip(folder, first=None):
-    """Frames of a clip in the order of their numbers, uint8 RGB (f, h, w, 3); only the `first` ones if given."""
-    paths = sorted(Path(folder).glob("*.png"))[:first]
+def frame_paths(folder):
+    """The PNG files of a clip in the order of their numbers."""
+    paths = sorted(Path(folder).glob("*.png"))
     if not paths:
         raise UserError(f"{folder}: expected a clip as numbered PNG files, found none; run `tcan frames` or `tcan puppets` again")
-    return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
+    return paths
+
+
+def stream_clip(folder):
+    """Yield the frames of a clip in the order of their numbers, uint8 RGB (h, w, 3), for clips that needn't be held whole."""
+    for path in frame_paths(folder):
+        yield np.asarray(Image.open(path).convert("RGB"))
+
+
+def read_clip(folder, first=None):
+    """Frames of a clip in the order of their numbers, uint8 RGB (f, h, w, 3); only the `first` ones if given."""
+    return np.stack(list(itertools.islice(stream_clip(folder), first)))
 
 
 def write_table(folder, rows):
