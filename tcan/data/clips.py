@@ -4,6 +4,7 @@ A large set is made in shards, each a set of its own below `shards/`. Its table,
 """
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +35,26 @@ def write_clip(folder, frames, numbers=None):
 
 def numbers(folder):
     """The frame numbers of a clip, ascending, as its PNG names show them."""
-    return sorted(int(path.stem) for path in Path(folder).glob("*.png"))
+    return [int(path.stem) for path in frame_paths(folder)]
+
+
+def frame_paths(folder):
+    """The PNG files of a clip in the order of their numbers."""
+    paths = sorted(Path(folder).glob("*.png"))
+    if not paths:
+        raise UserError(f"{folder}: expected a clip as numbered PNG files, found none; run `tcan frames` or `tcan puppets` again")
+    return paths
+
+
+def stream_clip(folder):
+    """Yield the frames of a clip in the order of their numbers, uint8 RGB (h, w, 3), for clips that needn't be held whole."""
+    for path in frame_paths(folder):
+        yield np.asarray(Image.open(path).convert("RGB"))
 
 
 def read_clip(folder, first=None):
     """Frames of a clip in the order of their numbers, uint8 RGB (f, h, w, 3); only the `first` ones if given."""
-    paths = sorted(Path(folder).glob("*.png"))[:first]
-    if not paths:
-        raise UserError(f"{folder}: expected a clip as numbered PNG files, found none; run `tcan frames` or `tcan puppets` again")
-    return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
+    return np.stack(list(itertools.islice(stream_clip(folder), first)))
 
 
 def write_table(folder, rows):
