@@ -13,7 +13,7 @@ from tcan.errors import UserError
 
 COMMANDS = {  # name: (module with add_arguments(parser) and run(args, config), what it does)
     "doctor": ("tcan.doctor.command", "say what a scale needs, what of it is there, and what it will take"),
-    "fetch": ("tcan.data.fetch", "fetch a declared source into data/raw, verified by sha256"),
+    "fetch": ("tcan.fetch.command", "fetch a declared source into data/raw, verified by sha256"),
     "frames": ("tcan.data.frames", "decode, crop and resize the clips of a video set"),
     "puppets": ("tcan.data.puppet_set", "render the puppet set with its exact key points"),
     "poses": ("tcan.pose.estimate", "find the key points of a set's clips"),

@@ -89,7 +89,8 @@ def closing(report):
     }[what]
     counts = [f"{text.size(values[0])} of disk" if kind == "disk" else f"{len(values)} {WORDS[kind][len(values) > 1]}"
               for kind, values in report["missing"].items()]
-    return f"doctor: expected all that scale {report['scale']} needs, missing: {', '.join(counts)}; next: {todo}, then `tcan doctor --scale {report['scale']}` again"
+    scale = report["scale"]
+    return f"doctor: expected all that scale {scale} needs, missing: {', '.join(counts)}; next: {todo}, then `tcan doctor --scale {scale}` again"
 
 
 def lines(report):
@@ -107,10 +108,11 @@ def _sources(report):
 
 
 def _machine(report):
-    cards = [f"{card['name']}, {text.size(card['memory'])}" for card in report["cards"]] or ["none" + (", and this scale needs one" if report["wants_card"] else "")]
+    none = "none, and this scale needs one" if report["wants_card"] else "none"
+    cards = [f"{card['name']}, {text.size(card['memory'])}" for card in report["cards"]] or [none]
     rows = [("GPU", card) for card in cards]
     if report["training_memory"]:
-        rows.append(("GPU memory", f"{text.size(report['training_memory'])} for weights, gradients and AdamW's state of the larger training, before activations"))
+        rows.append(("GPU memory", f"{text.size(report['training_memory'])} for the larger training's weights, gradients and AdamW, before activations"))
     packages, absent = report["packages"], [package["name"] for package in report["packages"] if package["found"] is None]
     other = [f"{package['name']} {package['found']} (pinned: {package['wanted']})" for package in packages
              if package["found"] is not None and not package["agrees"]]

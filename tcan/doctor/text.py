@@ -13,7 +13,8 @@ def table(rows, right=()):
     for row in rows:
         cells = [cell.rjust(width) if column in right else cell.ljust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))]
         line = "  " + "  ".join(cells[:-1]) + "  "
-        lines.append((line + textwrap.shorten(row[-1], WIDTH - len(line), placeholder="...") if len(cells[-1]) > WIDTH - len(line) else line + cells[-1]).rstrip())
+        room = WIDTH - len(line)
+        lines.append((line + (cells[-1] if len(cells[-1].rstrip()) <= room else textwrap.shorten(row[-1], room, placeholder="..."))).rstrip())
     return lines
 
 

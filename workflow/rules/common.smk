@@ -11,8 +11,8 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 from eval import features
 from eval.errors import UserError as EvalUserError
 from tcan import config as configuration
-from tcan.data import sources as declared
 from tcan.errors import UserError
+from tcan.fetch import sources as declared
 from workflow.external import fingerprint, folders
 from workflow.imports import sources_of
 from workflow.locks import release_stale
@@ -73,7 +73,7 @@ def raw(names):
 
 
 def pins(names):
-    return {name: SOURCES[name].sha256 for name in names}
+    return {name: SOURCES[name].fingerprint for name in names}
 
 
 wildcard_constraints:
