@@ -121,11 +121,12 @@ class Hosted:
     version: int | None = field(default=None, metadata={"min": 1})
     folder: str | None = None
     archive: Archive | None = None
+    about: int | None = field(default=None, metadata={"min": 1})  # bytes of all, roughly, where the files' own sizes aren't published
 
     @property
     def fingerprint(self):
         """Hex sha256 that changes whenever something else would be fetched or kept."""
-        declared = {key: value for key, value in dataclasses.asdict(self).items() if key not in ("licence", "terms")}
+        declared = {key: value for key, value in dataclasses.asdict(self).items() if key not in ("licence", "terms", "about")}
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
 
 

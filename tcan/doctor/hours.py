@@ -1,0 +1,113 @@
+"""Hours of a device that trainings and rows take: units (pairs, clips, windows) times the seconds of a unit, measured or from counted operations."""
+
+from dataclasses import dataclass
+
+from tcan.doctor.figures import driven, figures, lengths, windows
+
+FRAMES = 16  # of the units that were measured and counted
+GENERATION = "float32"  # as `tcan generate` runs
+
+
+@dataclass(frozen=True)
+class Pace:
+    """seconds: {unit: seconds}, empty where nothing is known; device: in words; how: where the figures are from."""
+
+    seconds: dict
+    device: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Hours:
+    what: str
+    hours: float | None
+
+
+def card_of(name):
+    """The entry of throughput.yaml's cards that a card's name holds, or the one that stands in."""
+    return next((card for card in figures()["cards"] if name and card in name), figures()["card"])
+
+
+def pace(config, card=None):
+    """The Pace of a scale; card: the name of the GPU there is, or is asked about.
+
+    Raises nothing: for a scale that was neither measured nor is of the counted size, `seconds` is empty.
+    """
+    if measured := figures()["measured"].get(config.scale):
+        seconds = {unit: value for unit, value in measured.items() if unit not in ("device", "disk")}
+        return Pace(seconds, measured["device"], "measured (bench/results)")
+    counted = figures()["counted"]
+    if config.foundation.source != "published" or config.data.size != counted["side"]:
+        return Pace({}, "", "not estimated: neither measured nor of the size that was counted")
+    name = card_of(card)
+    peaks, utilisation, tflop = figures()["cards"][name], figures()["utilisation"], counted["tflop"]
+
+    def seconds(unit, precision):
+        return tflop[unit] / (peaks[precision] * utilisation)
+
+    found = {unit: seconds(unit, GENERATION) for unit in ("window_step", "source", "decode_frame", "encode_frame")}
+    for unit, stage in (("stage1_pair", config.stage1), ("stage2_clip", config.stage2)):
+        found[unit] = seconds(unit + ("_checkpointed" if stage.gradient_checkpointing else ""), "bf16" if stage.mixed_precision == "bf16" else "float32")
+    return Pace(found, name, f"counted operations at {utilisation:.0%} (assumed) of the data sheet's peak: trainings "
+                             f"{_peak(config.stage1, peaks)}, {_peak(config.stage2, peaks)}, generation {peaks[GENERATION]} TFLOP/s in {GENERATION}")
+
+
+def _peak(stage, peaks):
+    precision = "bf16" if stage.mixed_precision == "bf16" else "float32"
+    return f"{peaks[precision]} TFLOP/s in {precision}"
+
+
+def estimates(config, pace, data):
+    """Hours of one device, item by item: the train split's encoding, the tables' trainings and rows, and what `claims` adds to them."""
+    stages = sorted({model.stage1 for model in config.models.values()})
+    items = [Hours("latents", _encoding(config, pace, data))] if "encode_frame" in pace.seconds else []
+    items += [Hours(f"stage 1 {name}", stage1(config, pace)) for name in stages]
+    items += [Hours(f"stage 2 {name}", stage2(config, pace)) for name in config.models]
+    items += [Hours(f"row {name}", row(config, name, pace, data)) for name in config.rows if config.rows[name].model]
+    return items
+
+
+def claims(config, pace, data):
+    """Hours of what `snakemake claims` makes beside the tables: the sum of its trainings and rows."""
+    more = [stage1(config, pace) for name in config.stage1_models if name not in {model.stage1 for model in config.models.values()}]
+    more += [stage2(config, pace) for name in config.every_model if name not in config.models]
+    more += [row(config, name, pace, data) for name, one in config.every_row.items() if name not in config.rows and one.model]
+    return Hours(f"claims: {len(more)} further trainings and rows", total(more))
+
+
+def total(hours):
+    """None where one of them is unknown."""
+    hours = list(hours)
+    return None if None in hours else sum(hours)
+
+
+def stage1(config, pace):
+    options = config.stage1
+    return _hours(options.steps * options.batch * options.accumulate, pace, "stage1_pair")
+
+
+def stage2(config, pace):
+    options = config.stage2
+    return _hours(options.steps * options.batch * options.accumulate * options.frames / FRAMES, pace, "stage2_clip")
+
+
+def row(config, name, pace, data):
+    """A row's test clips and its characters of odd proportions."""
+    options = config.generation(name)
+    clips = [driven(config, split, data, options.pairing) for split in ("test", "bizarre")]
+    if None in clips:
+        return None
+    steps = sum(windows(frames, options.window, options.overlap, options.closed_loop) for split in clips for frames in split) * options.steps
+    hours = _hours(steps * options.window / FRAMES, pace, "window_step")
+    if hours is None or "decode_frame" not in pace.seconds:  # measured paces hold all of a call
+        return hours
+    return hours + _hours(sum(map(sum, clips)), pace, "decode_frame") + _hours(sum(map(len, clips)), pace, "source")
+
+
+def _encoding(config, pace, data):
+    clips = lengths(config, "train", data)
+    return None if clips is None else _hours(sum(clips), pace, "encode_frame")
+
+
+def _hours(units, pace, unit):
+    return units * pace.seconds[unit] / 3600 if unit in pace.seconds else None
