@@ -11,7 +11,7 @@ from tcan.errors import UserError
 from tcan.sections import Appearance, Claims, Data, Diffusion, Errors, Evaluate, External, Foundation, Generate, Measures, Model, Pose, Row, Stage1, Stage2
 from tcan.strict import named, parse, unknown
 
-TOP = ("scale", "seed", "models", "rows", "external")  # keys of params.yaml beside `scales`
+TOP = ("scale", "seed", "models", "rows", "external", "sources", "acknowledged")  # keys of params.yaml beside `scales`
 
 
 class Yaml12(yaml.SafeLoader):
@@ -27,7 +27,8 @@ Yaml12.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.\d
 
 @dataclass(frozen=True)
 class Config:
-    """Everything of one scale. `rows[name]` comes resolved through `generation(name)`; `rows` and `external` hold this scale's entries alone."""
+    """Everything of one scale. `rows[name]` comes resolved through `generation(name)`; `rows` and `external` hold this scale's entries alone.
+    `sources`: folders of sources that are on disk already; `acknowledged`: sources whose terms were accepted."""
 
     scale: str
     seed: int
@@ -45,6 +46,8 @@ class Config:
     models: dict[str, Model]
     rows: dict[str, Row]
     external: dict[str, External]
+    sources: dict[str, str]
+    acknowledged: list[str]
 
     def generation(self, row):
         """The `generate` section of a row: the scale's, with the row's own values over it."""

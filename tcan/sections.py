@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 
 SETS = ("video", "puppets", "tiktok", "bizarre")
-ESTIMATORS = ("openpose", "dwpose", "openpose_json", "blazepose", "exact+errors", "authored")
+ESTIMATORS = ("openpose", "dwpose", "openpose_json", "blazepose", "exact+errors")
 SPLITS = ("train", "test", "bizarre")
+PERSONS = ("steadiest", "largest", "surest")
+UNETS = ("stable_diffusion", "realistic_vision")                      # sources of tcan/fetch/declared/weights.yaml, the paper's first
+CONTROLNETS = ("controlnet_openpose", "controlnet_v11p_openpose")
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -55,6 +58,30 @@ class Errors:
 
 
 @dataclass(frozen=True)
+class TikTok:
+    """The TikTok set (tcan/data/tiktok.py). `source`: the authors' copy or its collectors'; `fit`: how a picture that isn't square becomes square; `min_frames`: shorter train clips are left out; `leakage`:
+    what to do about test videos among the train clips; `manifest`: the test videos' frames, a CSV (None: the shipped one); `test_frames`: a folder of DisCo's
+    test frames, where the set itself doesn't have them."""
+
+    source: str = field(default="tiktok", metadata={"choices": ("tiktok", "tiktok_original")})
+    fit: str = field(default="crop", metadata={"choices": ("crop", "pad", "stretch")})
+    min_frames: int = field(default=16, metadata={"min": 1})
+    leakage: str = field(default="stop", metadata={"choices": ("stop", "drop")})
+    manifest: str | None = None
+    test_frames: str | None = None
+
+
+@dataclass(frozen=True)
+class Bizarre:
+    """The Bizarre Pose characters (tcan/data/bizarre.py): `images`, by id, or as many as `draw` by the seed; `keypoints`: a file of hand-made key points
+    (None: the data set's own)."""
+
+    images: list[str] = field(default_factory=list)
+    draw: int = field(default=10, metadata={"min": 1})
+    keypoints: str | None = None
+
+
+@dataclass(frozen=True)
 class Data:
     size: int = field(metadata={"min": 8})
     clip_frames: int = field(metadata={"min": 1})
@@ -62,13 +89,18 @@ class Data:
     videos: dict[str, Video]
     puppets: Puppets
     errors: Errors
+    tiktok: TikTok = TikTok()
+    bizarre: Bizarre = Bizarre()
 
 
 @dataclass(frozen=True)
 class Pose:
-    """`canvas`: the size in pixels at which key points are drawn before they are averaged down to the frame's size."""
+    """`canvas`: the size in pixels at which key points are drawn before they are averaged down to the frame's size; `person`: which of several people in a
+    picture OpenPose and DWPose follow; `batch`: pictures that go through them together."""
 
     canvas: int = field(metadata={"min": 8})
+    person: str = field(default="steadiest", metadata={"choices": PERSONS})
+    batch: int = field(default=8, metadata={"min": 1})
 
 
 # --- foundation -------------------------------------------------------------------------------------------------------
@@ -113,12 +145,25 @@ class Motion:
 
 
 @dataclass(frozen=True)
+class Published:
+    """Which published networks the foundation is, the paper's by default (tcan/models/conversion.py). `shape`: that of Stable Diffusion 1.5, or any of its
+    kind, for toy-sized stand-ins."""
+
+    denoising: str = field(default=UNETS[0], metadata={"choices": UNETS})
+    appearance: str = field(default=UNETS[1], metadata={"choices": UNETS})
+    controlnet: str = field(default=CONTROLNETS[0], metadata={"choices": CONTROLNETS})
+    dtype: str = field(default="float32", metadata={"choices": ("float32", "float16")})
+    shape: str = field(default="stable_diffusion_1_5", metadata={"choices": ("stable_diffusion_1_5", "any")})
+
+
+@dataclass(frozen=True)
 class Foundation:
     source: str = field(metadata={"choices": ("shipped", "trained", "published")})
     latent_channels: int = field(metadata={"min": 1})
     autoencoder: Autoencoder
     denoiser: Denoiser
     motion: Motion
+    published: Published = Published()
 
 
 # --- the paper's method -----------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from tcan.data import clips, left_out, manifest, tiktok_layout
 from tcan.data.growing import grow
 from tcan.data.left_out import LeftOut
 from tcan.data.pictures import squared
+from tcan.data.shards import of_shard
 from tcan.errors import UserError
 
 SOURCE = "tiktok"
@@ -28,40 +29,37 @@ MACHINE = {errno.EIO, errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, er
 def add_arguments(parser):
     parser.add_argument("--set", required=True, help="a set of kind `tiktok` in params.yaml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of fetched sources, data/raw")
-    parser.add_argument("--out", type=Path, required=True, help="folder to make, data/SCALE/frames/SET/shards/KKK")
-    parser.add_argument("--shard", type=int, default=0, help="which part of the set (default: %(default)s)")
-    parser.add_argument("--shards", type=int, default=1, help="of how many (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make, data/SCALE/frames/SET, or of a set with shards SET/shards/NUMBER")
+    parser.add_argument("--shard", type=int, help="which of the set's shards; none for a set that is made whole")
 
 
 def run(args, config):
     if args.set not in config.data.sets or config.data.sets[args.set].kind != "tiktok":
         known = [known for known, spec in config.data.sets.items() if spec.kind == "tiktok"]
         raise UserError(f"--set: expected a set of kind tiktok ({', '.join(known) or 'none is declared'}), got {args.set!r}")
-    if not 0 <= args.shard < args.shards:
-        raise UserError(f"--shard: expected 0 to {args.shards - 1}, got {args.shard}")
-    make_shard(config.data.tiktok, config.data.size, config.seed, args.raw / SOURCE, args.out, args.shard, args.shards)
+    frame_set = config.data.sets[args.set]
+    if args.shard is None and frame_set.shards or args.shard is not None and not 0 <= args.shard < frame_set.shards:
+        expected = f"0 to {frame_set.shards - 1}" if frame_set.shards else "none, since the set is made whole"
+        raise UserError(f"--shard: expected {expected}, got {args.shard}")
+    make_shard(config.data.tiktok, config.data.size, config.seed, args.raw / config.data.tiktok.source, args.out,
+               args.shard or 0, frame_set.shards or 1, frame_set.split)
 
 
-def shard_of(ids, shard, shards):
-    """The ids of a shard: those whose place in sorted order is `shard` modulo `shards`."""
-    return sorted(ids)[shard::shards]
-
-
-def make_shard(options, size, seed, raw, out, shard=0, shards=1):
+def make_shard(options, size, seed, raw, out, shard=0, shards=1, split=None):
     """Write a shard of the set that lies in `raw`: `out`/<clip>/NNNN.png, size x size, named by the videos' own frame numbers; clips.csv, left_out.csv, run.json.
 
-    options: the section data.tiktok (fit, min_frames, manifest, test_frames). A killed run goes on at the clip it was at. No clip is held in memory.
+    options: the section data.tiktok (fit, min_frames, manifest, test_frames); split: train or test, None for both. A killed run goes on at the clip it was
+    at. No clip is held in memory.
     Raises UserError for a set of another layout and for test videos that aren't those of the manifest.
     """
     tests = manifest.load(options.manifest)
     layout = tiktok_layout.find(raw, tests)
     sources = tiktok_layout.test_sources(layout, tests, options.test_frames)
     test_ids = set(map(tiktok_layout.normal, tests))
-    every = sorted({*layout.train, *tests})
-    ids = shard_of(every, shard, shards)
+    ids = of_shard({None: {*layout.train, *tests}, "train": layout.train, "test": tests}[split], shard, shards)
 
     def make(clip, folder):
-        if clip in tests:
+        if clip in tests and split != "train":
             return _write(clip, "test", sources[clip], folder, size, options.fit)
         if tiktok_layout.normal(clip) in test_ids:
             raise LeftOut("it is a test video")
@@ -75,13 +73,14 @@ def make_shard(options, size, seed, raw, out, shard=0, shards=1):
                 raise
             raise LeftOut(str(error)) from error
 
-    config = {"size": size, **{key: value for key, value in vars(options).items() if key not in ("manifest", "leakage", "test_frames")},
+    config = {"size": size, **{key: value for key, value in vars(options).items() if key not in ("source", "manifest", "leakage", "test_frames")},
               "manifest_sha256": hashlib.sha256(repr(sorted(tests.items())).encode()).hexdigest(), "layout": layout.name,
-              "test_frames": {name: source.kind for name, source in sources.items()}, "shard": shard, "shards": shards}
+              "test_frames": {name: source.kind for name, source in sources.items()}, "split": split, "shard": shard, "shards": shards}
 
     def finish(folder, rows, reasons):
         lost = [{"id": clip, "split": "train", "reason": reason} for clip, reason in reasons.items()]
-        lost += [{"id": clip, "split": "train", "reason": "it is a test video"} for clip in set(ids) & set(tests) & set(layout.train)]
+        if split is None:
+            lost += [{"id": clip, "split": "train", "reason": "it is a test video"} for clip in set(ids) & set(tests) & set(layout.train)]
         clips.write_table(folder, rows.values())
         left_out.write(folder, lost)
         provenance.write_run(folder, command=f"tiktok {shard} of {shards}", config=config, seed=seed, inputs=[path for path in [Path(raw) / "run.json"] if path.exists()],

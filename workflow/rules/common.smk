@@ -38,7 +38,7 @@ except (UserError, EvalUserError) as error:
 SCALE = CONFIG.scale
 ROWS, MODELS, STAGE1 = CONFIG.every_row, CONFIG.every_model, CONFIG.stage1_models  # the tables', and those that `claims` adds
 GENERATED_SPLITS = ("test", "bizarre")
-ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": [], "exact+errors": [], "authored": []}
+ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": ["openpose_json"], "exact+errors": []}
 
 
 def any_of(names):

