@@ -13,6 +13,7 @@ import numpy as np
 
 from tcan import seeds
 from tcan.data.pictures import read_picture
+from tcan.device import best
 from tcan.errors import UserError
 from tcan.files import sha256_of_folder
 from tcan.generate.framing import centred, fit, side_by_side
@@ -122,7 +123,7 @@ def _pipeline(model, device):
 
     from tcan import TCANPipeline
 
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or best()
     logging.disable_progress_bar()
     try:
         pipeline = TCANPipeline.from_pretrained(model, dtype=torch.float32 if device == "cpu" else torch.float16).to(device)

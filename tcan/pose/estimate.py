@@ -8,6 +8,7 @@ import numpy as np
 
 from tcan import provenance, seeds
 from tcan.data import clips, frames
+from tcan.device import best
 from tcan.errors import UserError
 from tcan.files import atomic_dir, keep_run, sha256_of, sha256_of_folder, write_json
 from tcan.pose import keypoints as files
@@ -27,7 +28,7 @@ def add_arguments(parser):
     parser.add_argument("--leave-out", action="store_true",
                         help=f"name train clips in which nobody is found in {LEFT_OUT} and leave them out; without it, and for all other clips, that is an error")
     parser.add_argument("--person", choices=RULES, default="steadiest", help="which of several people in a picture (default: %(default)s)")
-    parser.add_argument("--device", default="cpu", help="where OpenPose and DWPose run: cpu, cuda (default: %(default)s)")
+    parser.add_argument("--device", help="where OpenPose and DWPose run: cpu, cuda (default: cuda if there is one)")
     parser.add_argument("--batch", type=int, default=8, help="pictures that go through OpenPose or DWPose together (default: %(default)s)")
 
 
@@ -37,6 +38,7 @@ def run(args, config):
     if args.batch < 1:
         raise UserError(f"--batch: expected at least 1, got {args.batch}")
     kind = config.data.sets[args.set].estimator
+    args.device = args.device or (best() if kind in NETWORKS else "cpu")
     estimate = ESTIMATORS[kind](args, config)
     table = clips.read_table(args.frames)
     errors = config.resolved("data")["data"]["errors"] if kind == "exact+errors" else None

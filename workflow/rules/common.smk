@@ -37,6 +37,7 @@ except (UserError, EvalUserError) as error:
 
 SCALE = CONFIG.scale
 ROWS, MODELS, STAGE1 = CONFIG.every_row, CONFIG.every_model, CONFIG.stage1_models  # the tables', and those that `claims` adds
+KINDS = {frame_set.kind for frame_set in CONFIG.data.sets.values()}
 GENERATED_SPLITS = ("test", "bizarre")
 ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": ["openpose_json"], "exact+errors": []}
 
@@ -87,7 +88,7 @@ wildcard_constraints:
     source=any_of(SOURCES),
     set=any_of(name for name, frame_set in CONFIG.data.sets.items() if not frame_set.shards),
     sharded_set=any_of(name for name, frame_set in CONFIG.data.sets.items() if frame_set.shards),
-    shard=r"\d{4,}",
+    shard=r"\d+",
     video_set=any_of(sets_of_kind("video")),
     puppet_set=any_of(sets_of_kind("puppets")),
     tiktok_set=any_of(sets_of_kind("tiktok")),

@@ -2,6 +2,8 @@
 # becomes one set when its frames and key points are there and the leakage check has passed.
 VIDEO_SOURCES = sorted({video.source for video in CONFIG.data.videos.values()}) if sets_of_kind("video") else []
 MOTION_SOURCES = ["pybullet"]
+DATA_SOURCES = sorted({*VIDEO_SOURCES, *(MOTION_SOURCES if sets_of_kind("puppets") else []), *([CONFIG.data.tiktok.source] if "tiktok" in KINDS else []),
+                       *(["bizarre"] if "bizarre" in KINDS else [])})
 
 
 rule source:

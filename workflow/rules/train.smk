@@ -27,7 +27,7 @@ rule latents:
 rule stage1:
     input:
         latents=rules.latents.output,
-        foundation=foundation("vae", "denoiser"),
+        foundation=foundation("vae", "denoiser", *(["appearance"] if PUBLISHED else [])),
         code=code("tcan.train.stage1"),
     output:
         f"models/{SCALE}/stage1/{{stage1}}/run.json",
