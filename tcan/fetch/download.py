@@ -19,7 +19,8 @@ from tcan.fetch.connections import Passing, Policy, Session, bare, said
 from tcan.files import write_json
 from tcan.progress import ByteProgress
 
-BLOCK = 1 << 20  # bytes; what is on disk after a kill is what came, less one block
+BLOCK = 1 << 20
+RECEIVED = 1 << 16  # bytes; what is on disk after a kill or a drop is what came, less one such block
 MARGIN = 64 << 20  # bytes of disk that stay free
 
 
@@ -226,7 +227,7 @@ class Transfer:
         size = self.download.size if self.download.size is not None else self._version().get("size")
         try:
             with open(self.part, "ab", buffering=0) as part:
-                for block in response.iter_content(BLOCK):
+                for block in response.iter_content(RECEIVED):
                     self._expect_wanted()
                     if size is not None and self.done + len(block) > size:
                         raise UserError(f"{self.what}: expected {size} bytes, the host sends more; mend the declaration, or try again later")

@@ -158,7 +158,7 @@ def _drive_download(session, file, endpoint, policy, what):
     url = f"{endpoint}/download?{urlencode({'id': file.id, 'export': 'download', 'confirm': 't'})}"
 
     def attempt():
-        with contextlib.closing(session.ask(url, policy, {"Range": "bytes=0-0"})) as response:
+        with contextlib.closing(session.ask(url, policy)) as response:
             if not response.headers.get("Content-Type", "").startswith("text/html"):
                 return url
             form = _Form(response.text)

