@@ -20,8 +20,8 @@ LIMITS = {340: (10, None), 100_000: (120, 4)}  # videos: seconds, GiB
 
 
 def seconds(command, repeat, **where):
-    """Wall-clock times of a command, its peak memory in GiB (its largest process), and the last line it printed."""
-    times, peaks = [], []
+    """Of a command: wall-clock times, the most processor time and memory (GiB, of its largest process) that it took, and the lines it printed."""
+    times, peaks, computed = [], [], []
     for _ in range(repeat):
         started = time.perf_counter()
         with tempfile.TemporaryFile("w+") as printed:
@@ -29,11 +29,12 @@ def seconds(command, repeat, **where):
             _, status, usage = os.wait4(running.pid, 0)
             times.append(time.perf_counter() - started)
             peaks.append(usage.ru_maxrss / 2**20)
+            computed.append(usage.ru_utime + usage.ru_stime)
             printed.seek(0)
             said = printed.read().strip().splitlines() or [""]
         if status:
             sys.exit(f"error: {' '.join(command)}: expected it to succeed, got: {said[-1]}")
-    return times, max(peaks), said
+    return times, max(computed), max(peaks), said
 
 
 def at_hand(args):
@@ -41,13 +42,13 @@ def at_hand(args):
     commands = {"snakemake -n reproduce": (["snakemake", "-n", "reproduce", *config], 5), "dvc repro, no-op": (["dvc", "repro"], 20)}
     print("| command | median s | slowest s | limit s | it said |\n|---|---|---|---|---|")
     for name, (command, limit) in commands.items():
-        times, _, said = seconds(command, args.repeat)
+        times, _, _, said = seconds(command, args.repeat)
         print(f"| `{name}` | {statistics.median(times):.1f} | {max(times):.1f} | {limit} | {said[-1][:80]} |")
 
 
 def at_paper_scale(args):
     """`snakemake -n --config scale=paper` in a copy of the checkout whose train set has shards for that many videos."""
-    print("| videos | clips of a job | jobs | median s | slowest s | limit s | peak GiB | limit GiB |\n|---|---|---|---|---|---|---|---|")
+    print("| videos | clips of a job | jobs | median s | slowest s | limit s | processor s | peak GiB | limit GiB |\n|---|---|---|---|---|---|---|---|---|")
     for videos in args.videos:
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
@@ -55,10 +56,10 @@ def at_paper_scale(args):
             document = yaml.safe_load(params.read_text())
             document["scales"]["paper"]["data"]["sets"]["tiktok_train"]["shards"] = -(-videos // args.clips_of_a_job)
             params.write_text(yaml.safe_dump(document, sort_keys=False))
-            times, peak, said = seconds(["snakemake", "-n", "--config", "scale=paper"], args.repeat, cwd=folder)
+            times, computed, peak, said = seconds(["snakemake", "-n", "--config", "scale=paper"], args.repeat, cwd=folder)
             jobs = next(line.split()[1] for line in said if line.startswith("total "))
             limit, memory = LIMITS.get(videos, ("", ""))
-            print(f"| {videos} | {args.clips_of_a_job} | {jobs} | {statistics.median(times):.1f} | {max(times):.1f} | {limit} | {peak:.2f} | {memory or ''} |")
+            print(f"| {videos} | {args.clips_of_a_job} | {jobs} | {statistics.median(times):.1f} | {max(times):.1f} | {limit} | {computed:.1f} | {peak:.2f} | {memory or ''} |")
 
 
 def main():
