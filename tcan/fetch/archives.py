@@ -22,7 +22,8 @@ from tcan.progress import ByteProgress
 RATIO = 250  # a member may unpack to so many times its packed size; photographs hardly shrink, and a bomb reaches 1,000
 SMALL = 1 << 20  # bytes up to which a member's ratio is nobody's concern
 BLOCK = 1 << 20
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, OverflowError)  # what bad content raises
+# What bad content raises, of an archive or of what is packed in it
+BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _unpack_zips(what, archive, parts, folder, partial, consumed):
             one.members = [member for member in one.members if plan.takes(*_zip_member(what, member))]
         packed = sum(member.compress_size for one in zips for member in one.members)
         if packed > sum(part.size for part in parts):
-            raise UserError(f"{what}: expected members that share no bytes, they claim {packed} packed bytes of an archive that is smaller; it is hostile or broken")
+            raise UserError(f"{what}: expected members that share no bytes, they claim {packed} packed bytes of a smaller archive; it is hostile or broken")
         _expect_room(what, folder, [step for one in zips for step in one.steps()])
         progress = ByteProgress(f"{what}: unpacking", plan.bytes)
         for one in zips:
@@ -125,7 +126,8 @@ def _expect_order(what, stream, members, parts, ends):
         if index < len(parts) and parts[index].path.exists():
             stream.seek(member.header_offset)
             if stream.read(4) != b"PK\x03\x04":
-                raise UserError(f"{what}: expected {member.filename!r} to begin in {parts[index].path.name}, it doesn't; the parts are out of order, or that one is broken")
+                raise UserError(f"{what}: expected {member.filename!r} to begin in {parts[index].path.name}, it doesn't; "
+                                "the parts are out of order, or that one is broken")
 
 
 def _whole_in_themselves(parts):
@@ -168,7 +170,8 @@ def _expect_room(what, folder, steps):
             most = max(most, need)
     free = shutil.disk_usage(folder).free
     if most > free:
-        raise UserError(f"{what}: expected {most / 1e9:.1f} GB of free disk to unpack, {folder.parent} has {free / 1e9:.1f}; make room and run the same command again")
+        raise UserError(f"{what}: expected {most / 1e9:.1f} GB of free disk to unpack, {folder.parent} has {free / 1e9:.1f}; "
+                        "make room and run the same command again")
 
 
 # --- tar --------------------------------------------------------------------------------------------------------------

