@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tcan import provenance, seeds
-from tcan.data import clips
-from tcan.data import marked as marked_points
+from tcan.data import clips, marked
 from tcan.data.pictures import offsets, read_picture, squared
 from tcan.data.tiktok_layout import PICTURES
 from tcan.errors import UserError
@@ -47,8 +46,8 @@ def make_set(options, size, seed, raw, out, exact=None):
     options: the section data.bizarre (images, draw, keypoints). Raises UserError for pictures or key points that aren't there.
     """
     folder, pictures = _pictures(raw)
-    marked = _marked(options, folder) if exact else None
-    chosen = _chosen(options, seed, sorted(pictures if marked is None else set(pictures) & set(marked)), raw)
+    poses = _poses(options, folder) if exact else None
+    chosen = _chosen(options, seed, sorted(pictures if poses is None else set(pictures) & set(poses)), raw)
     config = {"size": size, **vars(options), "images": chosen["images"]}
     record = {"command": "bizarre", "seed": seed, "config": config, "inputs": [path for path in [Path(raw) / "run.json"] if path.exists()]}
     rows = []
@@ -56,8 +55,8 @@ def make_set(options, size, seed, raw, out, exact=None):
         points = {}
         for name in chosen["images"]:
             picture, clip = read_picture(pictures[name]), f"bizarre_{name}"
-            if marked is not None:
-                points[clip] = _points(marked[name], picture, size, name, "by hand" if options.keypoints else "annotations")
+            if poses is not None:
+                points[clip] = _points(poses[name], picture, size, name, "by hand" if options.keypoints else "annotations")
             digest = clips.write_clip(frames_folder / clip, [squared(picture, size, "pad", WHITE)])
             rows.append({"id": clip, "split": "bizarre", "source": SOURCE, "fps": 1.0, "frames": 1, "height": size, "width": size, "sha256": digest})
         clips.write_table(frames_folder, rows)
@@ -80,8 +79,8 @@ def _pictures(raw):
     return places[0].parent, held
 
 
-def _marked(options, folder):
-    return marked_points.by_hand(options.keypoints) if options.keypoints else marked_points.annotated(folder / "annotations.json")
+def _poses(options, folder):
+    return marked.by_hand(options.keypoints) if options.keypoints else marked.annotated(folder / "annotations.json")
 
 
 def _chosen(options, seed, known, raw):
@@ -106,6 +105,6 @@ def _points(entry, picture, size, name, by):
     if picture.shape[:2] != (height, width):
         raise UserError(f"{name}: expected a picture of {width} x {height} pixels, as its key points say, got {picture.shape[1]} x {picture.shape[0]}; "
                         "mark its key points in this picture (data.bizarre.keypoints) or fetch it again")
-    xy = marked_points.openpose18(points, *offsets(height, width), size / max(height, width))
+    xy = marked.openpose18(points, *offsets(height, width), size / max(height, width))
     xy[((xy < 0) | (xy > size)).any(axis=1)] = np.nan  # outside of the frame
     return Keypoints(xy[None], (~np.isnan(xy[None]).any(axis=-1)).astype(np.float32), (size, size), by)

@@ -46,7 +46,8 @@ def run(args, config):
 
 
 def make_shard(options, size, seed, raw, out, shard=0, shards=1, split=None):
-    """Write a shard of the set that lies in `raw`: `out`/<clip>/NNNN.png, size x size, named by the videos' own frame numbers; clips.csv, left_out.csv, run.json.
+    """Write a shard of the set that lies in `raw`: `out`/<clip>/NNNN.png, size x size, named by the videos' own frame numbers, with clips.csv,
+    left_out.csv and run.json.
 
     options: the section data.tiktok (fit, min_frames, manifest, test_frames); split: train or test, None for both. A killed run goes on at the clip it was
     at. No clip is held in memory.
@@ -83,7 +84,8 @@ def make_shard(options, size, seed, raw, out, shard=0, shards=1, split=None):
             lost += [{"id": clip, "split": "train", "reason": "it is a test video"} for clip in set(ids) & set(tests) & set(layout.train)]
         clips.write_table(folder, rows.values())
         left_out.write(folder, lost)
-        provenance.write_run(folder, command=f"tiktok {shard} of {shards}", config=config, seed=seed, inputs=[path for path in [Path(raw) / "run.json"] if path.exists()],
+        provenance.write_run(folder, command=f"tiktok {shard} of {shards}", config=config, seed=seed,
+                             inputs=[path for path in [Path(raw) / "run.json"] if path.exists()],
                              extra={"clips": len(rows), "left_out": len(lost), "frames": sum(row["frames"] for row in rows.values())})
         left_out.tell(f"shard {shard} of {shards}", lost, len(rows) + len(lost))
 

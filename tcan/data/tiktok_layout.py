@@ -162,4 +162,6 @@ def _folders(parent):
 
 def _numbered(place):
     """Whether the folders of the original layout lie here; those of train and valid_video are the authors'."""
-    return place.name not in ("train", "valid", "valid_video") and any(name.isdigit() and (folder / "images").is_dir() for name, folder in _folders(place).items())
+    if place.name in ("train", "valid", "valid_video"):
+        return False
+    return any(name.isdigit() and (folder / "images").is_dir() for name, folder in _folders(place).items())
