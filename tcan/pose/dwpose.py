@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from tcan.errors import UserError
-from tcan.pose.people import People, nobody
+from tcan.pose.people import People
 
 DETECTOR, POINTS = "yolox_l.onnx", "dw-ll_ucoco_384.onnx"
 STRIDES = (8, 16, 32)
@@ -55,7 +55,8 @@ class DWPose:
             xy, score = self.points(picture, found) if len(found) else (np.zeros((0, 133, 2)), np.zeros((0, 133)))
             xy, score = to_openpose(xy, score)
             seen = (score > 0).any(axis=1)
-            yield People((xy[seen] / size[::-1]).astype(np.float32), score[seen], score[seen].sum(axis=1, dtype=np.float64), size) if seen.any() else nobody(size)
+            xy, score = (xy[seen] / size[::-1]).astype(np.float32), score[seen]
+            yield People(xy, score, score.sum(axis=1, dtype=np.float64), size)
 
     def boxes(self, pictures):
         """The people's boxes of each picture, a list of (p, 4): left, top, right, bottom in pixels, the surest first."""
@@ -152,7 +153,8 @@ def _session(path, device):
         raise UserError(f"{path}: expected DWPose's weights, found no file; put {path.name} of yzd-v/DWPose there")
     provider = "CUDAExecutionProvider" if str(device).startswith("cuda") else "CPUExecutionProvider"
     if provider not in onnxruntime.get_available_providers():
-        raise UserError(f"device: expected an onnxruntime for {device!r}, got one for the CPU; run `pip install onnxruntime-gpu` in its place, or pass --device cpu")
+        raise UserError(f"device: expected an onnxruntime for {device!r}, got one for the CPU; "
+                        "run `pip install onnxruntime-gpu` in its place, or pass --device cpu")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors alone
     try:

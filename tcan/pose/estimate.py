@@ -26,7 +26,7 @@ def add_arguments(parser):
     parser.add_argument("--exact", type=Path, help="true key points of a rendered set, data/SCALE/exact/SET")
     parser.add_argument("--run", type=Path, help="folder for the clips that are done: after an interruption the same command goes on from there")
     parser.add_argument("--leave-out", action="store_true",
-                        help=f"name train clips in which nobody is found in {LEFT_OUT} and leave them out; without it, and for all other clips, that is an error")
+                        help=f"list train clips in which nobody is found in {LEFT_OUT} and leave them out; of other clips, and without it, that is an error")
     parser.add_argument("--person", choices=RULES, default="steadiest", help="which of several people in a picture (default: %(default)s)")
     parser.add_argument("--device", help="where OpenPose and DWPose run: cpu, cuda (default: cuda if there is one)")
     parser.add_argument("--batch", type=int, default=8, help="pictures that go through OpenPose or DWPose together (default: %(default)s)")

@@ -53,7 +53,8 @@ class OpenPoseJSON:
                 raise UserError(f"{path}: expected one file for frame {number}, got {found[number].name} too; keep one of them")
             found[number] = path
         if not found:
-            raise UserError(f"{self.folder / clip}: expected OpenPose's files of this clip (*_keypoints.json), found none; run OpenPose with --write_json this folder")
+            raise UserError(f"{self.folder / clip}: expected OpenPose's files of this clip (*_keypoints.json), found none; "
+                            "run OpenPose with --write_json this folder")
         return found
 
 

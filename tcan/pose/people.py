@@ -12,6 +12,7 @@ RULES = ("steadiest", "largest", "surest")
 # frame costs next to nothing, a move of CUT body lengths is as good as another person, or the same one after a cut of the film.
 CUT = 0.5
 ABSENT = 0.02  # a frame in which the person isn't found: another one, elsewhere, takes the place of one who is gone for 1 / ABSENT frames
+DOUBT = 4  # beginning with somebody of three quarters the size, or three quarters as sure, costs as much as a cut
 DECAY = 0.8  # what is left of a person's speed in each frame that they aren't seen
 LEAST_COMMON = 3  # joints that two sightings must share to tell a movement
 
@@ -68,16 +69,17 @@ def pick(frames, rule):
 def steadiest(frames):
     """Which person of each frame's People is the one, (f,) int, -1 in frames without that person.
 
-    The cheapest path (Viterbi) over the people of all frames. It may begin with anyone: the less large and sure a person is, next to that
-    frame's best, the more it costs. Each frame without a sighting costs ABSENT, before the first one and after the last one too. A step
+    The cheapest path (Viterbi) over the people of all frames. It may begin with anyone: the less large and sure a person is, next to the
+    best until then, the more it costs. Each frame without a sighting costs ABSENT, before the first one and after the last one too. A step
     costs by how far the joints are from where they would be had the body moved on as it did before, so that two who cross keep apart.
     """
-    ends, links = [], []  # the ends of all paths that may still be the cheapest; for each sighting the one before it, as (frame, person, before)
+    best, ends, links = 1e-12, [], []  # the ends of all paths that may still be the cheapest; for each sighting the one before it, as (frame, person, before)
     for frame, people in enumerate(frames):
         joints = people.xy.astype(np.float64) * people.size[::-1]
-        begun = []
-        for person, doubt in enumerate(_doubt(people)):
-            begin = ABSENT * frame + doubt
+        weights = people.area * people.score.mean(axis=1)  # how large and sure
+        best, begun = max(best, weights.max(initial=0)), []
+        for person, weight in enumerate(weights):
+            begin = ABSENT * frame + DOUBT * (1 - weight / best)
             costs, speeds = _steps(ends, joints[person], frame)
             least = int(np.argmin(costs)) if len(costs) else -1
             if least >= 0 and costs[least] < begin:
@@ -134,12 +136,6 @@ def _steps(ends, joints, frame):
 def _length(joints):
     """The diagonals of the boxes around joints (n, 18, 2), in pixels."""
     return np.linalg.norm(np.nanmax(joints, axis=1) - np.nanmin(joints, axis=1), axis=-1)
-
-
-def _doubt(people):
-    """(p,) from 0 for the picture's largest and surest person to 1: by the area of the box times the mean score of all 18 joints."""
-    weight = people.area * people.score.mean(axis=1)
-    return 1 - weight / max(weight.max(initial=0), 1e-12)
 
 
 def _best(values):
