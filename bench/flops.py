@@ -30,6 +30,7 @@ from tcan.train import stage2
 from tcan.train.stage1 import Stage1
 
 MODEL = "appa_tctrln_mm2"  # the largest: mm2's modules, T-CtrlN and APPA
+UNFROZEN = "unfrozen_mm1"  # whose ControlNet is trained in stage 1
 FRAMES = 16
 
 
@@ -57,11 +58,11 @@ class Counts:
     def poses(self, *shape):
         return empty(*shape, 3, self.side, self.side)
 
-    def stage1(self, checkpointed):
+    def stage1(self, checkpointed, model=MODEL):
         """A step's forward and backward pass for one pair of frames."""
         config = self._checkpointed("stage1", checkpointed)
         with torch.device("meta"):
-            stage = Stage1(config.models[MODEL], config, self.foundation, "meta")
+            stage = Stage1(config.models[model], config, self.foundation, "meta")
         return tflop(lambda: stage.loss(self.latents(1), self.latents(1), self.poses(1), torch.Generator()).backward())
 
     def stage2(self, checkpointed):
@@ -117,6 +118,7 @@ def main():
     counts = Counts(args.size, args.side)
     figures = about("cpu") | {"device": "none", "size": args.size, "side": args.side, "frames": FRAMES, "tflop": {
         "stage1_pair": counts.stage1(False), "stage1_pair_checkpointed": counts.stage1(True),
+        "stage1_pair_unfrozen": counts.stage1(False, UNFROZEN), "stage1_pair_unfrozen_checkpointed": counts.stage1(True, UNFROZEN),
         "stage2_clip": counts.stage2(False), "stage2_clip_checkpointed": counts.stage2(True), **counts.window_step(), **counts.autoencoder()}}
     text = json.dumps(figures, indent=2) + "\n"
     print(text, end="")

@@ -9,7 +9,9 @@ import textwrap
 from pathlib import Path
 
 from tcan.doctor import disk, hours, machine, needs, text
+from tcan.doctor.figures import figures
 from tcan.errors import UserError
+from tcan.strict import named
 
 WORDS = {"packages": ("package", "packages"), "tools": ("tool", "tools"), "terms": ("source's terms", "sources' terms"), "sources": ("source", "sources"),
          "weights": ("folder of weights", "folders of weights"), "gpu": ("GPU", "GPUs")}
@@ -41,9 +43,10 @@ def examine(args, config, devices=Path("/dev")):
     found = [needs.look(declared[name], args.raw, own=own.get(name), acknowledged=acknowledged, pins=pins) for name in needs.names(config, declared)]
     cards = machine.cards(devices)
     wants_card = config.foundation.source == "published"
+    if args.card is not None:
+        named(figures()["cards"], args.card, "--card")
     pace = hours.pace(config, args.card or (cards[0].name if cards else None))
     estimates, space = hours.estimates(config, pace, data), disk.items(config, found, data)
-    needed = disk.total(item.size for item in space)
     report = {
         "scale": config.scale,
         "sources": [dataclasses.asdict(need) for need in found],
@@ -52,8 +55,8 @@ def examine(args, config, devices=Path("/dev")):
         "cards": [dataclasses.asdict(card) for card in cards],
         "wants_card": wants_card,
         "training_memory": disk.training_memory(config) if wants_card else None,
-        "disk": {"free": machine.free("."), "needed": needed, "known": sum(item.size for item in space if item.size is not None),
-                 "items": [dataclasses.asdict(item) for item in space]},
+        "disk": {"free": machine.free("."), "needed": sum(item.size or 0 for item in space), "items": [dataclasses.asdict(item) for item in space],
+                 "whole": all(item.size is not None and not item.unknown for item in space)},
         "hours": {"device": pace.device, "how": pace.how, "price": args.price, "items": [dataclasses.asdict(item) for item in estimates],
                   "total": hours.total(item.hours for item in estimates), "claims": dataclasses.asdict(hours.claims(config, pace, data))},
     }
@@ -67,7 +70,7 @@ def missing(report, config):
         "packages": [package["name"] for package in report["packages"] if package["found"] is None],
         "tools": [name for name, there in report["tools"].items() if not there],
         "terms": [need["name"] for need in lacking if need["accepted"] is False],
-        "disk": [report["disk"]["known"] - report["disk"]["free"]] if report["disk"]["known"] > report["disk"]["free"] else [],
+        "disk": [report["disk"]["needed"] - report["disk"]["free"]] if report["disk"]["needed"] > report["disk"]["free"] else [],
         "sources": [need["name"] for need in lacking],
         "weights": [f"weights/{config.scale}"] if config.foundation.source == "shipped" and not Path("weights", config.scale).is_dir() else [],
         "gpu": ["a GPU that torch can use"] if report["wants_card"] and not report["cards"] else [],
@@ -101,9 +104,13 @@ def lines(report):
 def _sources(report):
     rows = [("source", "state", "size", "from", "terms", "licence")]
     for need in report["sources"]:
-        terms = {True: "accepted", False: "to accept", None: "-"}[need["accepted"]]
-        rows.append((need["name"], need["state"], text.size(need["size"], need["exact"]), need["kind"], terms, need["licence"]))
-    ask = [f"  terms of {need['name']}: {need['terms']}" for need in report["sources"] if need["accepted"] is False]
+        accepted = {True: "accepted", False: "to accept", None: "-"}[need["accepted"]]
+        rows.append((need["name"], need["state"], text.size(need["size"], need["exact"]), need["kind"], accepted, need["licence"]))
+    terms = {}
+    for need in report["sources"]:
+        if need["accepted"] is False:
+            terms.setdefault(need["terms"], []).append(need["name"])
+    ask = [f"  terms of {', '.join(names)}: {url}" for url, names in terms.items()]
     return [f"Sources of scale {report['scale']}", *text.table(rows, right={2}), *ask]
 
 
@@ -124,9 +131,11 @@ def _machine(report):
 
 
 def _disk(report):
-    known, needed = report["disk"]["known"], report["disk"]["needed"]
-    rows = [("what", "size", "how it is reckoned"), *((item["what"], text.size(item["size"]), item["rule"]) for item in report["disk"]["items"])]
-    rows.append(("needed", text.size(known), f"{'' if needed is not None else 'without what is unknown; '}{text.size(report['disk']['free'])} free"))
+    rows = [("what", "size", "how it is reckoned")]
+    for item in report["disk"]["items"]:
+        without = f"; without {', '.join(item['unknown'])}, whose size nobody says" if item["unknown"] else ""
+        rows.append((item["what"], ">" * bool(item["unknown"] and item["size"]) + text.size(item["size"]), item["rule"] + without))
+    rows.append(("needed", ("" if report["disk"]["whole"] else ">") + text.size(report["disk"]["needed"]), f"{text.size(report['disk']['free'])} free"))
     return ["Disk", *text.table(rows, right={1})]
 
 

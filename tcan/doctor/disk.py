@@ -10,23 +10,29 @@ JOINTS = 18 * 3 * 4  # bytes of a frame's key points beside its latents
 
 @dataclass(frozen=True)
 class Item:
-    """size: bytes, None where nobody says; rule: how it was reckoned."""
+    """size: bytes as far as they are known, None where nobody says; unknown: what they leave out; rule: how they were reckoned."""
 
     what: str
     size: int | None
     rule: str
+    unknown: tuple = ()
 
 
 def items(config, needs, data):
     """What a scale takes from now on. needs: its sources' Needs; data: data/<scale>."""
     lacking = [need for need in needs if need.lacking]
-    found = [Item("downloads", total(need.size for need in lacking), f"{len(lacking)} sources that aren't there, as published, pinned or about")]
+    found = [_of_sources("downloads", lacking, f"{len(lacking)} sources that aren't there, as published, pinned or about")]
     if archives := [need for need in lacking if need.archive]:
-        found.append(Item("unpacked", total(need.size for need in archives), "archives of pictures and videos are as large unpacked as packed"))
+        found.append(_of_sources("unpacked", archives, "archives of pictures and videos are as large unpacked as packed"))
     if config.foundation.source != "published":
         measured = figures()["measured"].get(config.scale, {}).get("disk")
         return [*found, Item("all that is made", measured, f"measured ({figures()['measured'][config.scale]['device']})" if measured else "not measured")]
     return found + _made(config, data)
+
+
+def _of_sources(what, needs, rule):
+    sizes, unknown = [need.size for need in needs if need.size is not None], tuple(need.name for need in needs if need.size is None)
+    return Item(what, None if unknown and not sizes else sum(sizes), rule, unknown)
 
 
 def _made(config, data):

@@ -24,12 +24,12 @@ class Hours:
 
 
 def card_of(name):
-    """The entry of throughput.yaml's cards that a card's name holds, or the one that stands in."""
-    return next((card for card in figures()["cards"] if name and card in name), figures()["card"])
+    """The entry of throughput.yaml's cards that a card's name holds; None if it holds none."""
+    return next((card for card in figures()["cards"] if card in name), None)
 
 
 def pace(config, card=None):
-    """The Pace of a scale; card: the name of the GPU there is, or is asked about.
+    """The Pace of a scale; card: the name of the GPU there is, or is asked about; another stands in for one whose peak isn't listed.
 
     Raises nothing: for a scale that was neither measured nor is of the counted size, `seconds` is empty.
     """
@@ -39,29 +39,27 @@ def pace(config, card=None):
     counted = figures()["counted"]
     if config.foundation.source != "published" or config.data.size != counted["side"]:
         return Pace({}, "", "not estimated: neither measured nor of the size that was counted")
-    name = card_of(card)
-    peaks, utilisation, tflop = figures()["cards"][name], figures()["utilisation"], counted["tflop"]
+    name = card_of(card or "") or figures()["card"]
+    rates = {precision: peak * figures()["utilisation"][precision] for precision, peak in figures()["cards"][name].items()}  # TFLOP/s
+    units = {unit: (unit, GENERATION) for unit in ("window_step", "source", "decode_frame", "encode_frame")}
+    for unit, stage in (("stage1_pair", config.stage1), ("stage1_pair_unfrozen", config.stage1), ("stage2_clip", config.stage2)):
+        units[unit] = (unit + ("_checkpointed" if stage.gradient_checkpointing else ""), _precision(stage))
+    seconds = {unit: counted["tflop"][key] / rates[precision] for unit, (key, precision) in units.items()}
+    used = dict.fromkeys((_precision(config.stage1), _precision(config.stage2), GENERATION))
+    told = " and ".join(f"{rates[one]:.0f} TFLOP/s in {one} ({figures()['utilisation'][one]:.0%} of its data sheet, assumed)" for one in used)
+    device = name if card is None or name in card else f"{name} in the place of {card}"
+    return Pace(seconds, device, f"counted operations at {told}; trainings in {_precision(config.stage1)}, generation in {GENERATION}")
 
-    def seconds(unit, precision):
-        return tflop[unit] / (peaks[precision] * utilisation)
 
-    found = {unit: seconds(unit, GENERATION) for unit in ("window_step", "source", "decode_frame", "encode_frame")}
-    for unit, stage in (("stage1_pair", config.stage1), ("stage2_clip", config.stage2)):
-        found[unit] = seconds(unit + ("_checkpointed" if stage.gradient_checkpointing else ""), "bf16" if stage.mixed_precision == "bf16" else "float32")
-    return Pace(found, name, f"counted operations at {utilisation:.0%} (assumed) of the data sheet's peak: trainings "
-                             f"{_peak(config.stage1, peaks)}, {_peak(config.stage2, peaks)}, generation {peaks[GENERATION]} TFLOP/s in {GENERATION}")
-
-
-def _peak(stage, peaks):
-    precision = "bf16" if stage.mixed_precision == "bf16" else "float32"
-    return f"{peaks[precision]} TFLOP/s in {precision}"
+def _precision(stage):
+    return "bf16" if stage.mixed_precision == "bf16" else "float32"
 
 
 def estimates(config, pace, data):
     """Hours of one device, item by item: the train split's encoding, the tables' trainings and rows, and what `claims` adds to them."""
     stages = sorted({model.stage1 for model in config.models.values()})
     items = [Hours("latents", _encoding(config, pace, data))] if "encode_frame" in pace.seconds else []
-    items += [Hours(f"stage 1 {name}", stage1(config, pace)) for name in stages]
+    items += [Hours(f"stage 1 {name}", stage1(config, name, pace)) for name in stages]
     items += [Hours(f"stage 2 {name}", stage2(config, pace)) for name in config.models]
     items += [Hours(f"row {name}", row(config, name, pace, data)) for name in config.rows if config.rows[name].model]
     return items
@@ -69,7 +67,7 @@ def estimates(config, pace, data):
 
 def claims(config, pace, data):
     """Hours of what `snakemake claims` makes beside the tables: the sum of its trainings and rows."""
-    more = [stage1(config, pace) for name in config.stage1_models if name not in {model.stage1 for model in config.models.values()}]
+    more = [stage1(config, name, pace) for name in config.stage1_models if name not in {model.stage1 for model in config.models.values()}]
     more += [stage2(config, pace) for name in config.every_model if name not in config.models]
     more += [row(config, name, pace, data) for name, one in config.every_row.items() if name not in config.rows and one.model]
     return Hours(f"claims: {len(more)} further trainings and rows", total(more))
@@ -81,9 +79,11 @@ def total(hours):
     return None if None in hours else sum(hours)
 
 
-def stage1(config, pace):
+def stage1(config, name, pace):
+    """A stage-1 training. Where the two weren't told apart, one whose ControlNet is trained too is taken as the others."""
     options = config.stage1
-    return _hours(options.steps * options.batch * options.accumulate, pace, "stage1_pair")
+    unit = "stage1_pair_unfrozen" if config.stage1_models[name].train_controlnet and "stage1_pair_unfrozen" in pace.seconds else "stage1_pair"
+    return _hours(options.steps * options.batch * options.accumulate, pace, unit)
 
 
 def stage2(config, pace):

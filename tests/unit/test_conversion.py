@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,17 +23,23 @@ NETWORKS = {"vae_ft_mse": ("vae", ""), "stable_diffusion": ("unet", "unet"), "re
             "controlnet_openpose": ("controlnet", ""), "controlnet_v11p_openpose": ("controlnet", "")}  # source: its kind, and where in it
 
 
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def toy():
     """Stable Diffusion 1.5's shape is the toy one."""
-    kinds = {kind: dataclasses.replace(spec, sizes=SIZES[kind]) for kind, spec in published.KINDS.items()}
-    monkeypatch.setattr(published, "KINDS", kinds)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(published, "KINDS", {kind: dataclasses.replace(spec, sizes=SIZES[kind]) for kind, spec in published.KINDS.items()})
+        yield
 
 
 @pytest.fixture
-def raw(tmp_path):
+def raw(fetched, tmp_path):
+    return Path(shutil.copytree(fetched, tmp_path / "raw"))
+
+
+@pytest.fixture(scope="module")
+def fetched(toy, tmp_path_factory):
     """data/raw as `tcan fetch` leaves it: diffusers' folders, AnimateDiff's own files, a text encoder. No two networks are the same."""
-    folder = tmp_path / "raw"
+    folder = tmp_path_factory.mktemp("raw")
     for number, (source, (kind, place)) in enumerate(NETWORKS.items()):
         write_folder(folder / source / place, kind, seeded(kind, number)[1])
     for kind in ("mm1", "mm2"):
@@ -157,14 +165,13 @@ def test_the_empty_prompt_is_start_and_ends(tmp_path):
 
 
 @pytest.mark.parametrize("archive", [True, False])
-def test_a_hostile_pickle_is_refused(raw, tmp_path, archive, monkeypatch, capsys):
-    monkeypatch.setenv("HOME", str(tmp_path))
+def test_a_hostile_pickle_is_refused(raw, tmp_path, archive, capfd):
     convert("mm1", raw, tmp_path / "mm1")
     before = (tmp_path / "mm1" / "run.json").read_bytes()
     (raw / "animatediff_mm1" / "mm.ckpt").unlink()
     torch.save({"state_dict": made("mm1")[0], "more": Thief()}, raw / "animatediff_mm1" / "mm.ckpt", _use_new_zipfile_serialization=archive)
     assert main(["weights", "mm1", "--raw", str(raw), "--out", str(tmp_path / "mm1")]) == 2
-    assert "Unsupported global" in capsys.readouterr().err
+    assert "Unsupported global" in capfd.readouterr().err
     assert (tmp_path / "mm1" / "run.json").read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"raw", "mm1"}, "nothing half made is left"
 
@@ -200,14 +207,13 @@ def test_half_a_text_encoder_is_named(raw, tmp_path):
     refused("denoiser", raw, tmp_path / "out", "can't be loaded")
 
 
-def test_another_stable_diffusion_is_named(raw, tmp_path, monkeypatch):
+def test_another_stable_diffusion_is_named(tmp_path):
     """A folder says what it is itself, and would load: it has to be Stable Diffusion 1.5's shape all the same."""
-    other = dataclasses.replace(published.KINDS["unet"], sizes=SIZES["unet"] | {"cross_attention_dim": 16})
-    with monkeypatch.context() as patched:
-        patched.setitem(published.KINDS, "unet", other)
-        network = published.KINDS["unet"].network.from_config(other.sizes)
-    network.save_pretrained(tmp_path / "raw" / "realistic_vision")
-    refused("appearance", tmp_path / "raw", tmp_path / "out", "expected a unet of Stable Diffusion 1.5's shape, got cross_attention_dim 16 instead of 12")
+    for change, told in (({"cross_attention_dim": 16}, "cross_attention_dim 16 instead of 12"),
+                         ({"attention_head_dim": 4}, "attention_head_dim 4 instead of 2"),
+                         ({"use_linear_projection": True}, r"down_blocks.0.attentions.0.proj_in.weight \(8, 8\) instead of \(8, 8, 1, 1\)")):
+        published.KINDS["unet"].network.from_config(SIZES["unet"] | change).save_pretrained(tmp_path / "raw" / "realistic_vision")
+        refused("appearance", tmp_path / "raw", tmp_path / "out", f"expected a unet of Stable Diffusion 1.5's shape, got {told}")
 
 
 @pytest.mark.parametrize(("value", "dtype"), [(float("nan"), "float32"), (1e6, "float16")])
