@@ -22,7 +22,8 @@ from tcan.progress import ByteProgress
 RATIO = 250  # a member may unpack to so many times its packed size; photographs hardly shrink, and a bomb reaches 1,000
 SMALL = 1 << 20  # bytes up to which a member's ratio is nobody's concern
 BLOCK = 1 << 20
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, OverflowError)  # what bad content raises
+# What bad content raises, of an archive or of what is packed in it
+BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -63,64 +64,70 @@ def unpack(what, archive, parts, folder, consumed=lambda part: None):
 # --- zip --------------------------------------------------------------------------------------------------------------
 
 def _unpack_zips(what, archive, parts, folder, partial, consumed):
-    whole = _whole_in_themselves(parts)  # such parts stay until all is unpacked, since each one's directory is needed until then
+    whole = _whole_in_themselves(parts)
     groups = [[part] for part in parts] if whole else [parts]
     if not whole and len(parts) > 1 and parts[0].path.exists() and not _begins_a_zip(parts[0].path):
         raise UserError(f"{what}: expected {parts[0].path.name} to begin a zip archive, it doesn't; the parts are out of order")
     with contextlib.ExitStack() as stack:
-        bundles = []
-        for group in groups:
-            stream = stack.enter_context(joined_zip([(part.path, part.size) for part in group], what))
-            bundles.append((group, stream, stack.enter_context(zipfile.ZipFile(stream))))
-        plan = Plan(what, archive)
-        kept = [[member for member in sorted(bundle.infolist(), key=lambda member: member.header_offset) if plan.takes(*_zip_member(what, member))]
-                for _, _, bundle in bundles]
-        packed = sum(member.compress_size for members in kept for member in members)
+        zips, plan = [stack.enter_context(Zip(what, group)) for group in groups], Plan(what, archive)
+        for one in zips:
+            one.members = [member for member in one.members if plan.takes(*_zip_member(what, member))]
+        packed = sum(member.compress_size for one in zips for member in one.members)
         if packed > sum(part.size for part in parts):
-            raise UserError(f"{what}: expected members that share no bytes, they claim {packed} packed bytes of an archive that is smaller; it is hostile or broken")
-        for group, stream, bundle in bundles:
-            _expect_order(what, stream, bundle.infolist(), group)
-        _expect_room(what, folder, bundles, kept)
+            raise UserError(f"{what}: expected members that share no bytes, they claim {packed} packed bytes of a smaller archive; it is hostile or broken")
+        _expect_room(what, folder, [step for one in zips for step in one.steps()])
         progress = ByteProgress(f"{what}: unpacking", plan.bytes)
-        for (group, stream, bundle), members in zip(bundles, kept):
-            _unpack_zip(bundle, members, group, stream, folder, partial, consumed, progress)
+        for one in zips:
+            for step in one.steps():
+                if isinstance(step, Part):
+                    one.stream.raw.close_part()
+                    os.sync()  # what came of the part is on disk before the part goes
+                    consumed(step)
+                    continue
+                target = folder / PurePosixPath(step.filename)
+                if not (target.is_file() and target.stat().st_size == step.file_size):
+                    with one.bundle.open(step) as content:  # zipfile stops at the declared size and checks the CRC
+                        _write(content, partial, target)
+                progress.add(step.file_size)
         progress.close()
     return plan
 
 
-def _unpack_zip(bundle, members, parts, stream, folder, partial, consumed, progress):
-    ends, total = [], 0
-    for part in parts[:-1]:  # the last holds the directory, which an interrupted unpacking needs again
-        total += part.size
-        ends.append((total, part))
-    for member in members:
-        while ends and ends[0][0] <= member.header_offset:
-            _consume(ends.pop(0)[1], stream, consumed)
-        target = folder / PurePosixPath(member.filename)
-        if not (target.is_file() and target.stat().st_size == member.file_size):
-            with bundle.open(member) as content:  # zipfile stops at the declared size and checks the CRC
-                _write(content, partial, target)
-        progress.add(member.file_size)
+class Zip(contextlib.ExitStack):
+    """One zip in one or several Parts. members: its ZipInfos in their order in the file; finished: parts with the place where they end, but for those that
+    the directory lies in, which an interrupted unpacking needs again."""
+
+    def __init__(self, what, parts):
+        super().__init__()
+        self.stream, directory = joined_zip([(part.path, part.size) for part in parts], what)
+        self.enter_context(self.stream)
+        self.bundle = self.enter_context(zipfile.ZipFile(self.stream))
+        self.members = sorted(self.bundle.infolist(), key=lambda member: member.header_offset)
+        ends = list(itertools.accumulate(part.size for part in parts))
+        self.finished = [(end, part) for end, part in zip(ends, parts) if end <= directory]
+        _expect_order(what, self.stream, self.members, parts, ends)
+
+    def steps(self):
+        """The members, and between them each Part that is finished with, once all members that begin in it have come."""
+        finished = list(self.finished)
+        for member in self.members:
+            while finished and finished[0][0] <= member.header_offset:
+                yield finished.pop(0)[1]
+            yield member
+        yield from (part for _, part in finished)
 
 
-def _expect_order(what, stream, members, parts):
+def _expect_order(what, stream, members, parts, ends):
     """A UserError unless the first member that begins in each part is where the directory says."""
-    firsts, ends = {}, list(itertools.accumulate(part.size for part in parts))
+    firsts = {}
     for member in members:
-        index = bisect.bisect_right(ends, member.header_offset)
-        if index not in firsts or member.header_offset < firsts[index].header_offset:
-            firsts[index] = member
+        firsts.setdefault(bisect.bisect_right(ends, member.header_offset), member)
     for index, member in firsts.items():
         if index < len(parts) and parts[index].path.exists():
             stream.seek(member.header_offset)
             if stream.read(4) != b"PK\x03\x04":
-                raise UserError(f"{what}: expected {member.filename!r} to begin in {parts[index].path.name}, it doesn't; the parts are out of order, or that one is broken")
-
-
-def _consume(part, stream, consumed):
-    stream.raw.close_part()
-    os.sync()  # what came of the part is on disk before the part goes
-    consumed(part)
+                raise UserError(f"{what}: expected {member.filename!r} to begin in {parts[index].path.name}, it doesn't; "
+                                "the parts are out of order, or that one is broken")
 
 
 def _whole_in_themselves(parts):
@@ -135,7 +142,7 @@ def _begins_a_zip(path):
 
 def _ends_a_zip_that_begins_here(part):
     try:
-        with joined_zip([(part.path, part.size)], "") as stream, zipfile.ZipFile(stream):
+        with Zip("", [part]):
             return True
     except (UserError, *BROKEN):
         return False
@@ -152,23 +159,19 @@ def _zip_member(what, member):
     return None if member.is_dir() else member.filename, member.file_size, member.compress_size
 
 
-def _expect_room(what, folder, bundles, kept):
-    """A UserError unless the disk takes all that is still to be written, less what goes with consumed parts on the way."""
+def _expect_room(what, folder, steps):
+    """A UserError unless the disk takes all that is still to be written, less what goes with finished parts on the way."""
     need, most = 0, 0
-    for (group, _, _), members in zip(bundles, kept):
-        ends, total = [], 0
-        for part in group[:-1]:
-            total += part.size
-            ends.append((total, part))
-        for member in members:
-            while ends and ends[0][0] <= member.header_offset:
-                need -= ends.pop(0)[1].size
-            if not (folder / PurePosixPath(member.filename)).exists():
-                need += member.file_size
+    for step in steps:
+        if isinstance(step, Part):
+            need -= step.size if step.path.exists() else 0
+        elif not (folder / PurePosixPath(step.filename)).exists():
+            need += step.file_size
             most = max(most, need)
     free = shutil.disk_usage(folder).free
     if most > free:
-        raise UserError(f"{what}: expected {most / 1e9:.1f} GB of free disk to unpack, {folder.parent} has {free / 1e9:.1f}; make room and run the same command again")
+        raise UserError(f"{what}: expected {most / 1e9:.1f} GB of free disk to unpack, {folder.parent} has {free / 1e9:.1f}; "
+                        "make room and run the same command again")
 
 
 # --- tar --------------------------------------------------------------------------------------------------------------

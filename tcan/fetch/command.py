@@ -9,9 +9,9 @@ from tcan.fetch.pins import Pins
 def add_arguments(parser):
     parser.add_argument("source", metavar="SOURCE", help="one of the names in tcan/fetch/declared/*.yaml")
     parser.add_argument("--out", type=Path, required=True, help="folder to fill, data/raw/SOURCE")
-    parser.add_argument("--disk", type=Path, metavar="FOLDER", help="the source lies in this folder of yours already: look at it and link to it (default: what `sources` says)")
+    parser.add_argument("--disk", type=Path, metavar="FOLDER", help="your own folder of the source: look at it and link to it (default: what `sources` says)")
     parser.add_argument("--acknowledged", nargs="*", default=[], metavar="SOURCE", help="sources whose terms you accept, beside those of `acknowledged`")
-    parser.add_argument("--pins", type=Path, default=Path("data/sources.lock.yaml"), help="file that keeps size and sha256 as first seen (default: %(default)s)")
+    parser.add_argument("--pins", type=Path, default=Path("data/sources.lock.yaml"), help="where size and sha256 are kept as first seen (default: %(default)s)")
     parser.add_argument("--parallel", type=int, default=4, help="files that are fetched at a time (default: %(default)s)")
 
 

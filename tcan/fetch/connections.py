@@ -29,11 +29,13 @@ class Policy:
     stall: float = 60.0
     longest_asked: float = 900.0
 
+    def gives_up(self, failures, asked=None):
+        """Whether so many failures in a row are enough, or the host asks for more patience than there is."""
+        return failures >= self.tries or (asked or 0) > self.longest_asked
+
     def delay(self, failures, asked=None):
         """Seconds to wait after so many failures in a row: doubled each time and shaken, so that several don't come back at once, or what the host asks."""
-        if asked is not None:
-            return min(asked, self.longest_asked)
-        return min(self.longest, self.first * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
+        return asked if asked is not None else min(self.longest, self.first * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
 
 
 class Passing(Exception):
@@ -76,7 +78,7 @@ class Session(requests.Session):
         try:
             response = self.get(url, headers=headers, stream=True, timeout=(policy.connect, policy.stall))
         except requests.TooManyRedirects as error:
-            raise UserError(f"{self.what}: expected a file at {url}, got redirects without end; the host is out of order, try again later") from error
+            raise UserError(f"{self.what}: expected a file at {bare(url)}, got redirects without end; the host is out of order, try again later") from error
         except (requests.exceptions.SSLError, ssl.SSLError) as error:
             raise UserError(f"{self.what}: expected a certificate for {urlsplit(url).hostname} that can be checked, got {said(error)}; "
                             "check the clock and the network's proxy") from error
@@ -89,11 +91,13 @@ class Session(requests.Session):
         response.close()
         status = f"{response.status_code} {response.reason}"
         if response.status_code in PASSING:
-            raise Passing(status, retry_after(response.headers.get("Retry-After")))
+            asked = retry_after(response.headers.get("Retry-After"))
+            raise Passing(status if asked is None else f"{status}, to be asked again in {asked:.0f} s", asked)
         todo = "mend the declaration, or fetch it by hand and name its folder under `sources` in params.yaml"
         if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            todo = "accept the terms on the source's page and log in (HF_TOKEN, KAGGLE_API_TOKEN), or name a folder of yours under `sources` in params.yaml"
-        raise UserError(f"{self.what}: expected a file at {url}, got {status}; {todo}")
+            todo = ("accept the terms on the source's page and log in (HF_TOKEN, KAGGLE_API_TOKEN), "
+                    "or name a folder of yours under `sources` in params.yaml")
+        raise UserError(f"{self.what}: expected a file at {bare(url)}, got {status}; {todo}")
 
 
 def patiently(attempt, policy, what, wait=time.sleep):
@@ -102,8 +106,9 @@ def patiently(attempt, policy, what, wait=time.sleep):
         try:
             return attempt()
         except Passing as error:
-            if failures == policy.tries:
-                raise UserError(f"{what}: expected an answer within {policy.tries} tries, got {error}; check the network and run the same command again") from error
+            if policy.gives_up(failures, error.asked):
+                raise UserError(f"{what}: expected an answer within {policy.tries} tries, got {error}; "
+                                "check the network and run the same command again") from error
             wait(policy.delay(failures, error.asked))
 
 

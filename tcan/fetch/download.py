@@ -19,7 +19,8 @@ from tcan.fetch.connections import Passing, Policy, Session, bare, said
 from tcan.files import write_json
 from tcan.progress import ByteProgress
 
-BLOCK = 1 << 20  # bytes; what is on disk after a kill is what came, less one block
+BLOCK = 1 << 20
+RECEIVED = 1 << 16  # bytes; what is on disk after a kill or a drop is what came, less one such block
 MARGIN = 64 << 20  # bytes of disk that stay free
 
 
@@ -105,7 +106,7 @@ class Transfer:
                     self._try_once()
                 except Passing as error:
                     failures = 1 if self.done > before else failures + 1
-                    if failures >= self.policy.tries:
+                    if self.policy.gives_up(failures, error.asked):
                         raise UserError(f"{self.what}: expected the whole file within {self.policy.tries} tries, got {error} after {self.done} bytes; "
                                         "check the network and run the same command again, it goes on from there") from error
                     if self.stop.wait(self.policy.delay(failures, error.asked)):
@@ -203,13 +204,14 @@ class Transfer:
         """A UserError if what the host sends can't be the file, before a byte of it is kept."""
         kind = response.headers.get("Content-Type", "")
         if kind.startswith("text/html") and not self.download.file.endswith((".html", ".htm")):
-            raise UserError(f"{self.what}: expected a file, got a web page from {bare(response.url)}; open it in a browser, it may ask to log in or name a limit")
+            raise UserError(f"{self.what}: expected a file, got a web page from {bare(response.url)}; look at it in a browser, it may ask to log in")
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise UserError(f"{self.what}: expected the file's own bytes, got them as {response.headers['Content-Encoding']}; fetch through another mirror")
         length = _length(response)
         size = None if length is None else self.done + length
         if None not in (size, self.download.size) and size != self.download.size:
-            raise UserError(f"{self.what}: expected {self.download.size} bytes, the host has {size}; the file isn't the declared one, mend the declaration or its pin")
+            raise UserError(f"{self.what}: expected {self.download.size} bytes, the host has {size}; find out what changed at the source, "
+                            "then mend the declaration or take out the pin")
         if size is None and self.download.sha256 is None and response.headers.get("Transfer-Encoding") != "chunked":
             raise UserError(f"{self.what}: expected the host to say how long the file is, it doesn't; declare its size or sha256, so that a cut is noticed")
         if self.download.size is None and size is not None and not self.done:
@@ -225,12 +227,13 @@ class Transfer:
     def _write(self, response):
         size = self.download.size if self.download.size is not None else self._version().get("size")
         try:
-            with open(self.part, "ab", buffering=0) as part:
-                for block in response.iter_content(BLOCK):
+            with open(self.part, "ab") as part:
+                for block in response.iter_content(RECEIVED):
                     self._expect_wanted()
                     if size is not None and self.done + len(block) > size:
                         raise UserError(f"{self.what}: expected {size} bytes, the host sends more; mend the declaration, or try again later")
                     part.write(block)
+                    part.flush()  # a kill takes at most the block on its way
                     self.digest.update(block)
                     self.done += len(block)
                     self.progress.add(len(block))

@@ -104,9 +104,8 @@ def _note(out):
 
 
 def _finish(source, files, out, state, seed):
-    (files / "run.json").unlink(missing_ok=True)
-    write_json(_note(out), {**state, "sha256": sha256_of_folder(files)})
     _write_run(source, files, state, seed)
+    write_json(_note(out), {**state, "sha256": json.loads((files / "run.json").read_text())["sha256"]})
     if out.is_symlink():
         raise UserError(f"source {source.name}: expected {out} to be a folder of this project's, it is a link to {os.readlink(out)}; take the link away")
     if out.exists():

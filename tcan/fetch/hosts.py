@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from tcan.errors import UserError
+from tcan.fetch.archives import safe_name
 from tcan.fetch.connections import Passing, Session, bare, expect_safe, patiently, said
 from tcan.fetch.download import Download
 from tcan.fetch.joined import part_order
@@ -27,7 +28,9 @@ def downloads(source, policy):
     Raises UserError that names the source when the hub has no such revision or file, or doesn't answer.
     """
     found = HOSTS[source.kind](source, policy)
-    names = [download.file.casefold() for download in found]
+    for download in found:
+        safe_name(f"source {source.name}", download.file)
+    names = ["run.json", *(download.file.casefold() for download in found)]
     if len(set(names)) < len(names):
         raise UserError(f"source {source.name}: expected each file name once, got {', '.join(sorted(names))}; write the names out in the declaration")
     return found
@@ -72,17 +75,20 @@ def _huggingface(source, policy):
 
 def _hub_says(what, policy, question, subject):
     """What the hub answers, asked again where that may help."""
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError  # the last: its transport's
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled  # HTTPError: its transport's
 
     def attempt():
         try:
             return question()
+        except OfflineModeIsEnabled as error:
+            raise UserError(f"{what}: expected the hub to be asked, HF_HUB_OFFLINE forbids it; unset it and run the same command again") from error
         except HFValidationError as error:
             raise UserError(f"{what}: expected the name of a repository, got {said(error)}; mend the declaration") from error
         except HfHubHTTPError as error:
             status = error.response.status_code if error.response is not None else None
             if status is not None and status < 500 and status not in (408, 429):
-                raise UserError(f"{what}: expected {subject} on the hub, got {status}; mend the declaration, or accept its terms there and set HF_TOKEN") from error
+                raise UserError(f"{what}: expected {subject} on the hub, got {status}; mend the declaration, "
+                                "or accept its terms there and set HF_TOKEN") from error
             raise Passing(said(error)) from error
         except (HTTPError, OSError) as error:
             raise Passing(said(error)) from error
@@ -102,7 +108,8 @@ def _written_out(source, declared, listed):
     for file in declared:
         names = sorted(fnmatch.filter(listed, file.path), key=part_order) if file.is_pattern else [name for name in listed if name == file.path]
         if not names:
-            raise UserError(f"source {source.name}: expected {file.path} among its files, found {', '.join(sorted(listed)[:20]) or 'none'}; mend the declaration")
+            raise UserError(f"source {source.name}: expected {file.path} among its files, found {', '.join(sorted(listed)[:20]) or 'none'}; "
+                            "mend the declaration")
         files += [dataclasses.replace(file, path=name, file=Path(name).name if file.is_pattern else file.file) for name in names]
     return files
 
@@ -158,7 +165,7 @@ def _drive_download(session, file, endpoint, policy, what):
     url = f"{endpoint}/download?{urlencode({'id': file.id, 'export': 'download', 'confirm': 't'})}"
 
     def attempt():
-        with contextlib.closing(session.ask(url, policy, {"Range": "bytes=0-0"})) as response:
+        with contextlib.closing(session.ask(url, policy)) as response:
             if not response.headers.get("Content-Type", "").startswith("text/html"):
                 return url
             form = _Form(response.text)

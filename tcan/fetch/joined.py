@@ -92,26 +92,27 @@ class Directory:
 
 
 def joined_zip(parts, what):
-    """The parts [(path, size)] of one zip as one seekable binary file that `zipfile` reads. Every part but those that the directory lies in may be gone.
+    """The parts [(path, size)] of one zip as one seekable binary file that `zipfile` reads, and where in it the directory begins (bytes).
 
+    Parts that end before that place may be gone.
     Two kinds of split: cut anywhere (name.zip.001, name.zip.part-aa), and the zip format's own (name.z01 ... name.zip), whose directory counts within
     parts; the latter's directory is written anew in memory. Raises UserError where a part is missing, too many or truncated.
     """
     whole = Joined(parts)
     directory = find_directory(whole, len(parts), what)
     if directory.disks == 1:
-        return io.BufferedReader(whole, 1 << 20)
+        return io.BufferedReader(whole, 1 << 20), directory.offset
     entries = _read(whole, directory.offset, directory.size)
     tail = _single_disk_tail(entries, directory, whole.starts, what)
     segments = [(path, min(size, directory.offset - start)) for (path, size), start in zip(parts, whole.starts) if start < directory.offset]
     whole.close()
-    return io.BufferedReader(Joined([*segments, (tail, len(tail))]), 1 << 20)
+    return io.BufferedReader(Joined([*segments, (tail, len(tail))]), 1 << 20), directory.offset
 
 
 def find_directory(whole, parts, what):
     """The Directory of a Joined zip of so many parts. Raises UserError unless the archive's end and its length fit together."""
     broken = f"{what}: expected the end of a zip archive in the last part, found none; the parts are out of order, or the last is truncated or missing"
-    tail_start = max(0, whole.size - END.size - LONGEST_COMMENT)
+    tail_start = max(_present_from(whole), whole.size - END.size - LONGEST_COMMENT)
     tail = _read(whole, tail_start, whole.size - tail_start)
     at = _end_record(tail)
     if at is None:
@@ -134,6 +135,16 @@ def find_directory(whole, parts, what):
     if start + size != stop:
         raise _wrong_length(what, start + size + whole.size - stop, whole.size)
     return Directory(disks, start, size, entries)
+
+
+def _present_from(whole):
+    """Where the parts at the end begin that are all there."""
+    start = whole.size
+    for (path, _), part_start in zip(reversed(whole.segments), reversed(whole.starts)):
+        if not path.exists():
+            break
+        start = part_start
+    return start
 
 
 def _end_record(tail):

@@ -45,7 +45,8 @@ def _expect_files(source, folder, pins):
             if declared.sha256 is None:
                 pins.keep(source.name, name, size, sha256)
             elif declared.sha256 != sha256:
-                raise UserError(f"source {source.name}: expected {folder / name} to have sha256 {declared.sha256}, got {sha256}; it is another version, fetch it instead")
+                raise UserError(f"source {source.name}: expected {folder / name} to have sha256 {declared.sha256}, got {sha256}; "
+                                "it is another version, fetch it instead")
             found[name] = {"size": size, "sha256": sha256}
     return {"files": len(found), "bytes": sum(file["size"] for file in found.values()), "found": found}
 

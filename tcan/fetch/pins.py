@@ -1,6 +1,7 @@
 """data/sources.lock.yaml: size and sha256 of what has none published, as it was first seen. A later difference stops the fetch."""
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +41,11 @@ class Pins:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_name(f".{self.path.name}.lock")):
             pins = self._read()
-            pinned = pins.setdefault(source, {}).setdefault(file, Pin(size, sha256))
-            self._compare(pinned, source, file, size, sha256)
+            if pinned := pins.get(source, {}).get(file):
+                return self._compare(pinned, source, file, size, sha256)
+            pins.setdefault(source, {})[file] = Pin(size, sha256)
             self._write(pins)
+        print(f"{source}: {file} is seen for the first time: {size} bytes, sha256 {sha256}, pinned in {self.path}", file=sys.stderr, flush=True)
 
     def _compare(self, pinned, source, file, size, sha256):
         if pinned and ((size is not None and size != pinned.size) or (sha256 is not None and sha256 != pinned.sha256)):
@@ -65,9 +68,7 @@ class Pins:
     def _write(self, pins):
         table = {source: {file: {"sha256": pin.sha256, "size": pin.size} for file, pin in sorted(files.items())} for source, files in sorted(pins.items())}
         text = HEADER + yaml.safe_dump(table, sort_keys=True, width=1000)
-        if not self.path.exists() or self.path.read_text() != text:
-            with atomic_file(self.path) as temporary:
-                with open(temporary, "w") as stream:
-                    stream.write(text)
-                    stream.flush()
-                    os.fsync(stream.fileno())
+        with atomic_file(self.path) as temporary, open(temporary, "w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())

