@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 from tcan.doctor import disk, hours, machine, needs, text
-from tcan.doctor.figures import figures
+from tcan.doctor.figures import figures, total
 from tcan.errors import UserError
 from tcan.strict import named
 
@@ -40,7 +40,8 @@ def examine(args, config, devices=Path("/dev")):
 
     declared, pins, data = sources.load(), Pins(args.pins), Path("data") / config.scale
     own, acknowledged = getattr(config, "sources", {}), getattr(config, "acknowledged", [])
-    found = [needs.look(declared[name], args.raw, own=own.get(name), acknowledged=acknowledged, pins=pins) for name in needs.names(config, declared)]
+    found = [needs.look(named(declared, name, "source"), args.raw, own=own.get(name), acknowledged=acknowledged, pins=pins)
+             for name in needs.names(config, declared)]
     cards = machine.cards(devices)
     wants_card = config.foundation.source == "published"
     if args.card is not None:
@@ -58,7 +59,7 @@ def examine(args, config, devices=Path("/dev")):
         "disk": {"free": machine.free("."), "needed": sum(item.size or 0 for item in space), "items": [dataclasses.asdict(item) for item in space],
                  "whole": all(item.size is not None and not item.unknown for item in space)},
         "hours": {"device": pace.device, "how": pace.how, "price": args.price, "items": [dataclasses.asdict(item) for item in estimates],
-                  "total": hours.total(item.hours for item in estimates), "claims": dataclasses.asdict(hours.claims(config, pace, data))},
+                  "total": total(item.hours for item in estimates), "claims": dataclasses.asdict(hours.claims(config, pace, data))},
     }
     return report | {"missing": missing(report, config)}
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tcan.doctor.figures import driven, figures, lengths
+from tcan.doctor.figures import driven, figures, lengths, total
 
 WEIGHT, HALF = 4, 2  # bytes of a float32, of a float16
 JOINTS = 18 * 3 * 4  # bytes of a frame's key points beside its latents
@@ -21,7 +21,7 @@ class Item:
 def items(config, needs, data):
     """What a scale takes from now on. needs: its sources' Needs; data: data/<scale>."""
     lacking = [need for need in needs if need.lacking]
-    found = [_of_sources("downloads", lacking, f"{len(lacking)} sources that aren't there, as published, pinned or about")]
+    found = [_of_sources("downloads", lacking, f"{len(lacking)} sources that aren't there")]
     if archives := [need for need in lacking if need.archive]:
         found.append(_of_sources("unpacked", archives, "archives of pictures and videos are as large unpacked as packed"))
     if config.foundation.source != "published":
@@ -76,12 +76,6 @@ def _trained(config, model, stage):
     if stage == "stage1":
         return parts["unet"] + (parts["controlnet"] if model.train_controlnet else 0)
     return parts[model.motion_module] + (parts["temporal"] if model.temporal_controlnet else 0)
-
-
-def total(values):
-    """None where one of them is unknown: no total is better than one too small."""
-    values = list(values)
-    return None if None in values else sum(values)
 
 
 def _times(count, size):

@@ -77,3 +77,9 @@ def _spread(published):
         return published
     short, longer = divmod(published["frames"], published["clips"])
     return [short + (index < longer) for index in range(published["clips"])]
+
+
+def total(values):
+    """None where one of them is unknown: no total is better than one too small."""
+    values = list(values)
+    return None if None in values else sum(values)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tcan.doctor.figures import driven, figures, lengths, windows
+from tcan.doctor.figures import driven, figures, lengths, total, windows
 
 FRAMES = 16  # of the units that were measured and counted
 GENERATION = "float32"  # as `tcan generate` runs
@@ -66,17 +66,11 @@ def estimates(config, pace, data):
 
 
 def claims(config, pace, data):
-    """Hours of what `snakemake claims` makes beside the tables: the sum of its trainings and rows."""
+    """Hours of what `snakemake claims` makes beside the tables: its trainings and rows, each as if both splits were generated, so at most this."""
     more = [stage1(config, name, pace) for name in config.stage1_models if name not in {model.stage1 for model in config.models.values()}]
     more += [stage2(config, pace) for name in config.every_model if name not in config.models]
     more += [row(config, name, pace, data) for name, one in config.every_row.items() if name not in config.rows and one.model]
     return Hours(f"claims: {len(more)} further trainings and rows", total(more))
-
-
-def total(hours):
-    """None where one of them is unknown."""
-    hours = list(hours)
-    return None if None in hours else sum(hours)
 
 
 def stage1(config, name, pace):

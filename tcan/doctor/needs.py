@@ -20,7 +20,7 @@ class Need:
     """A source and what of it is there: state is present, partly, missing or from disk.
 
     size: bytes on disk where it is there, else as declared, pinned or about; None where nobody says. exact: whether that is all of it to the byte.
-    accepted: whether its terms are; None where it has none.
+    accepted: whether its terms are (what `tcan fetch` has brought was accepted then); None where there are none, or none to accept here.
     """
 
     name: str
@@ -77,10 +77,10 @@ def look(source, raw, *, own=None, acknowledged=(), pins=None):
     else:
         there = [folder / name for name in sizes if _holds(folder / name, sizes[name])]
         whole = len(there) == len(sizes) and (bool(own) or (folder / "run.json").is_file())
-    begun = bool(there) or (Path(raw) / f".{source.name}.parts").exists()  # where `tcan fetch` keeps what has arrived
+    begun = (folder.is_dir() and any(folder.iterdir())) or (Path(raw) / f".{source.name}.parts").exists()  # where `tcan fetch` keeps what has arrived
     state = ("from disk" if own else "present") if whole else "partly" if begun else "missing"
     size, exact = (_on_disk(folder), True) if whole and not archive else _expected(sizes, getattr(source, "about", None))
-    accepted = source.name in acknowledged if source.terms and not own else None
+    accepted = whole or source.name in acknowledged if source.terms and not own else None
     return Need(source.name, source.kind, source.licence, source.terms, accepted, state, size, exact, archive)
 
 
