@@ -32,7 +32,10 @@ def run(args, config):
     inputs = [find(kind, args.raw / source) for kind, source in chosen.items()]
     with atomic_dir(args.out) as folder:
         for (kind, _), path in zip(chosen.items(), inputs, strict=True):
-            _write(kind, path, folder / kind if args.part == "denoiser" else folder, args.dtype)
+            network = published.load(kind, path)
+            if args.shape != "any":
+                _demand_shape(kind, path, network)
+            _write(network, path, folder / kind if args.part == "denoiser" else folder, args.dtype)
         if args.part == "denoiser":
             scheduler(config.diffusion).save_pretrained(folder / "scheduler")
             text = [args.raw / PROMPT / name for name in ("text_encoder", "tokenizer")]
@@ -54,9 +57,7 @@ def find(kind, folder):
     return files[0]
 
 
-def _write(kind, path, folder, dtype):
-    network = published.load(kind, path)
-    _demand_shape(kind, path, network)
+def _write(network, path, folder, dtype):
     if dtype == "float16":
         as_float16(network)
     for name, value in network.state_dict().items():

@@ -39,7 +39,7 @@ SCALE = CONFIG.scale
 ROWS, MODELS, STAGE1 = CONFIG.every_row, CONFIG.every_model, CONFIG.stage1_models  # the tables', and those that `claims` adds
 KINDS = {frame_set.kind for frame_set in CONFIG.data.sets.values()}
 GENERATED_SPLITS = ("test", "bizarre")
-ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": ["openpose_json"], "exact+errors": []}
+ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": [], "exact+errors": []}
 
 
 def any_of(names):

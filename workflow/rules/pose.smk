@@ -17,8 +17,9 @@ def pose_params(name):
     """What a set's key points depend on beside its files."""
     found_by = estimator(name)
     errors = (asdict(CONFIG.data.errors), CONFIG.seed) if found_by == "exact+errors" else None
-    return {"estimator": found_by, "errors": errors, "pins": pins(pose_sources(name)), "pose": (CONFIG.pose.person, CONFIG.pose.batch)}
-
+    own = Path("data/raw/openpose_json")  # the user's, which no rule fetches
+    files = fingerprint(own) if found_by == "openpose_json" and own.is_dir() else None
+    return {"estimator": found_by, "errors": errors, "files": files, "pins": pins(pose_sources(name)), "pose": (CONFIG.pose.person, CONFIG.pose.batch)}
 
 
 rule poses:

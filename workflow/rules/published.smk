@@ -24,4 +24,6 @@ rule weights:
         mem_mb=12000,
         runtime=60,
     shell:
-        "python -m tcan weights {wildcards.part} --scale {SCALE} --log {log} --raw data/raw --out models/{SCALE}/foundation/{wildcards.part}"
+        "python -m tcan weights {wildcards.part} --scale {SCALE} --log {log} --raw data/raw --denoising {PUBLISHED.denoising}"
+        " --controlnet {PUBLISHED.controlnet} --appearance {PUBLISHED.appearance} --dtype {PUBLISHED.dtype} --shape {PUBLISHED.shape}"
+        " --out models/{SCALE}/foundation/{wildcards.part}"
