@@ -21,7 +21,7 @@ rule source:
         mem_mb=500,
         runtime=lambda wildcards: 20 if SOURCES[wildcards.source].kind == "package" else 1440,
     shell:
-        "python -m tcan fetch {wildcards.source} --log {log} --out data/raw/{wildcards.source}"
+        "python -m tcan fetch {wildcards.source} --scale {SCALE} --log {log} --out data/raw/{wildcards.source}"
 
 
 rule video_frames:
