@@ -58,7 +58,7 @@ def opened(path):
         raise UserError(f"{path}: expected a video, got a file with no pictures; use another file")
     if container.streams.video[0].codec_context is None:
         container.close()
-        raise UserError(f"{path}: expected a video that FFmpeg decodes, got one of a codec that it doesn't know; convert it to H.264")
+        raise UserError(f"{path}: expected a video, got one of a codec that FFmpeg doesn't know; convert it to H.264")
     return container
 
 
