@@ -99,7 +99,7 @@ def test_the_authors_layout_gives_train_clips_and_exactly_the_manifests_frames(a
 
 
 def test_the_original_layout_needs_discos_frames(original, disco, tmp_path):
-    with pytest.raises(UserError, match="expected 10 test videos, found 2; missing: 201_002_1x1, .*203_006_1x1. The original set has none") as caught:
+    with pytest.raises(UserError, match="expected 10 test videos, found 2; missing: 201_002_1x1, .*203_006_1x1; the original set has none") as caught:
         make(original, tmp_path / "set")
     assert "\n" not in str(caught.value)
     table = make(original, tmp_path / "set", test_frames=str(disco)).set_index("id")
@@ -142,6 +142,7 @@ def test_shards_are_the_set(authors, tmp_path):
     ids = sorted(whole.id)
     for shard, part in enumerate(parts):
         assert part.id.tolist() == [name for place, name in enumerate(ids) if place % 3 == shard]
+    assert not len(make(authors, tmp_path / "098", 98, 99)), "more shards than clips"
     assert sorted(digest for part in parts for digest in part.sha256) == sorted(whole.sha256)
 
 
@@ -179,8 +180,9 @@ def test_train_clips_that_are_no_good_are_left_out_and_told_of(spoilt, tmp_path,
     table = make(spoilt, tmp_path / "set")
     assert set(table.id[table.split == "train"]) == {"00001", "00339", "film"}
     reasons = {row["id"]: row["reason"] for row in left_out.gather([tmp_path / "set"])}
-    for name, reason in {"00002": "0005.png: expected a picture", "00007": "pictures of one size", "empty": "expected pictures, found none",
-                         "nothing": "found neither", "337": "it is a test video", "00338": "it is a test video", "short": "3 frames, fewer than data.tiktok.min_frames",
+    for name, reason in {"00002": "0005.png: expected a picture", "00007": "pictures of one size", "empty": "train/empty/images: expected pictures, found none",
+                         "nothing": "found neither", "337": "it is a test video",
+                         "00338": "it is a test video", "short": "3 frames, fewer than data.tiktok.min_frames",
                          "cut": "images.mp4: expected"}.items():
         assert reason in reasons.pop(name)
     assert not reasons
@@ -190,6 +192,7 @@ def test_train_clips_that_are_no_good_are_left_out_and_told_of(spoilt, tmp_path,
 
 
 @pytest.mark.parametrize(("spoil", "message"), [
+    (lambda valid: shutil.rmtree(valid / "00338"), "expected 10 test videos, found 9; missing: 00338; fetch the set again"),
     (lambda valid: [(valid / "00338/images.mp4").unlink()], "00338: expected frames in images, or images.mp4"),
     (lambda valid: [(valid / "00338/images.mp4").unlink(), os.link(valid / "00337/images.mp4", valid / "00338/images.mp4")],
      "00338: expected the manifest's 16 frames, found 18 in .*images.mp4"),
