@@ -72,7 +72,7 @@ def make_shard(options, size, seed, raw, out, shard=0, shards=1, split=None):
         except UserError as error:
             if getattr(error.__cause__, "errno", None) in MACHINE:
                 raise
-            raise LeftOut(str(error)) from error
+            raise LeftOut(str(error).replace(f"{raw}/", "")) from error
 
     config = {"size": size, **{key: value for key, value in vars(options).items() if key not in ("source", "manifest", "leakage", "test_frames")},
               "manifest_sha256": hashlib.sha256(repr(sorted(tests.items())).encode()).hexdigest(), "layout": layout.name,
@@ -94,15 +94,16 @@ def make_shard(options, size, seed, raw, out, shard=0, shards=1, split=None):
 
 
 def _write(clip, split, source, folder, size, fit):
-    digest = clips.write_clip(folder, (squared(picture, size, fit) for picture in _of_one_size(source.pictures())), source.numbers)
+    digest = clips.write_clip(folder, (squared(picture, size, fit) for picture in _of_one_size(clip, source.pictures())), source.numbers)
     return {"id": clip, "split": split, "source": SOURCE, "fps": round(source.fps, 3), "frames": len(source.numbers), "height": size, "width": size,
             "sha256": digest}
 
 
-def _of_one_size(pictures):
+def _of_one_size(clip, pictures):
     shape = None
     for picture in pictures:
         if shape not in (None, picture.shape):
-            raise UserError(f"expected pictures of one size in a clip, got {shape[1]} x {shape[0]} and {picture.shape[1]} x {picture.shape[0]}")
+            raise UserError(f"{clip}: expected pictures of one size, got {shape[1]} x {shape[0]} and {picture.shape[1]} x {picture.shape[0]}; "
+                            "fetch the set again")
         shape = picture.shape
         yield picture

@@ -94,8 +94,9 @@ def test_sources(layout, manifest, given=None):
     """
     disco = _disco_frames(given, manifest) if given else {}
     if missing := [name for name in manifest if name not in disco and name not in layout.held]:
-        raise UserError(f"data.tiktok.test_frames: expected {len(manifest)} test videos, found {len(manifest) - len(missing)}; missing: {', '.join(missing)}. "
-                        "The original set has none of DisCo's videos: give a folder of DisCo's frames, or use the set of TCAN's authors")
+        raise UserError(f"data.tiktok.test_frames: expected {len(manifest)} test videos, found {len(manifest) - len(missing)}; missing: {', '.join(missing)}; "
+                        + ("the original set has none of DisCo's videos: give a folder of DisCo's frames, or use the set of TCAN's authors"
+                           if layout.name == "original" else "fetch the set again, or give a folder of DisCo's frames"))
     return {name: _numbers_of(video, disco[name], given) if name in disco else _test_source(video, layout.held[name]) for name, video in manifest.items()}
 
 

@@ -34,13 +34,14 @@ def probe(path):
 
 
 def pictures(path):
-    """Yield the frames of a video, uint8 RGB (h, w, 3). Raises UserError where it stops short of the frames that `probe` counts."""
+    """Yield the frames of a video, uint8 RGB (h, w, 3). Raises UserError, after the last, if they aren't as many as `probe` counts."""
     expected, _ = probe(path)
     count = 0
     with opened(path) as container:
         for frame in decoded(container, path):
-            yield upright(frame, container.streams.video[0])
             count += 1
+            if count <= expected:
+                yield upright(frame, container.streams.video[0])
     if count != expected:
         raise UserError(f"{path}: expected the {expected} frames that the file counts, {count} decode; fetch it again")
 
@@ -58,7 +59,7 @@ def opened(path):
         raise UserError(f"{path}: expected a video, got a file with no pictures; use another file")
     if container.streams.video[0].codec_context is None:
         container.close()
-        raise UserError(f"{path}: expected a video that FFmpeg decodes, got one of a codec that it doesn't know; convert it to H.264")
+        raise UserError(f"{path}: expected a video, got one of a codec that FFmpeg doesn't know; convert it to H.264")
     return container
 
 

@@ -3,6 +3,7 @@
 import struct
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -99,7 +100,10 @@ def test_what_is_no_video_says_what_it_is(tmp_path):
     sound(tmp_path / "sound.mp4")
     (tmp_path / "text.mp4").write_text("not a video" * 99)
     (tmp_path / "empty.mp4").write_bytes(b"")
-    for name, message in {"sound": "no pictures", "text": "can't be opened", "empty": "can't be opened", "absent": "found no file"}.items():
+    cv2.VideoWriter(str(tmp_path / "none.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (WIDTH, HEIGHT)).release()
+    (tmp_path / "unknown.mp4").write_bytes(video(tmp_path / "plain.mp4").read_bytes().replace(b"avc1", b"zzzz"))
+    for name, message in {"sound": "no pictures", "text": "can't be opened", "empty": "can't be opened", "absent": "found no file",
+                          "none": "", "unknown": "codec that FFmpeg doesn't know"}.items():
         with pytest.raises(UserError, match=f"{name}.mp4: expected a video, .*{message}"):
             videos.probe(tmp_path / f"{name}.mp4")
     with pytest.raises(UserError, match="sound.mp4: expected a whole video, it can't be opened .*no pictures"):
