@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,9 @@ def dancers(count, people):
 
 def folder_of_weights(folder):
     torchvision_ops.ensure()
-    from controlnet_aux.open_pose.model import bodypose_model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from controlnet_aux.open_pose.model import bodypose_model
 
     torch.manual_seed(0)
     torch.save({name.partition(".")[2]: value for name, value in bodypose_model().state_dict().items()}, Path(folder) / WEIGHTS)
