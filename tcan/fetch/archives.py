@@ -52,12 +52,9 @@ def unpack(what, archive, parts, folder, consumed=lambda part: None):
             found = _unpack_zips(what, archive, parts, folder, partial, consumed)
     except BROKEN as error:
         raise UserError(f"{what}: expected a whole {archive.format} archive, got {type(error).__name__}: {' '.join(str(error).split())}; "
-                        "a part is missing, out of order or broken, take the downloads away and fetch again") from error
+                        f"a part is missing, out of order or broken; take {parts[0].path.parent} away and fetch again") from error
     finally:
         partial.unlink(missing_ok=True)
-    if not found.files:
-        raise UserError(f"{what}: expected members that match {', '.join(archive.keep) or 'anything'}, found none, only such as "
-                        f"{', '.join(found.passed_over) or 'nothing'}; mend `keep` in the declaration")
     return found.files, found.bytes
 
 
@@ -75,6 +72,7 @@ def _unpack_zips(what, archive, parts, folder, partial, consumed):
         packed = sum(member.compress_size for one in zips for member in one.members)
         if packed > sum(part.size for part in parts):
             raise UserError(f"{what}: expected members that share no bytes, they claim {packed} packed bytes of a smaller archive; it is hostile or broken")
+        plan.expect_matches()  # before the first part goes
         _expect_room(what, folder, [step for one in zips for step in one.steps()])
         progress = ByteProgress(f"{what}: unpacking", plan.bytes)
         for one in zips:
@@ -191,6 +189,7 @@ def _unpack_tar(what, archive, parts, folder, partial):
                 if not (target.is_file() and target.stat().st_size == member.size):
                     _write(bundle.extractfile(member), partial, target)
                 progress.add(member.size)
+    plan.expect_matches()
     progress.close()
     return plan
 
@@ -202,7 +201,8 @@ class Plan:
 
     def __init__(self, what, archive):
         self.what, self.limits = what, archive.limits
-        self.keep = [glob(pattern) for pattern in archive.keep]
+        self.keep = {pattern: glob(pattern) for pattern in archive.keep or ["**"]}
+        self.idle = set(self.keep)  # patterns that nothing matched yet
         self.files = self.bytes = 0
         self.passed_over = []  # the first few names that aren't kept
         self.seen = {}  # folded name: True for a file, False for a folder above one
@@ -212,7 +212,9 @@ class Plan:
         name = name and PurePosixPath(name).as_posix()  # tar's ./name
         if name is None:
             return False
-        if self.keep and not any(pattern.fullmatch(name) for pattern in self.keep):
+        matched = {pattern for pattern, expression in self.keep.items() if expression.fullmatch(name)}
+        self.idle -= matched
+        if not matched:
             self.passed_over += [name] if len(self.passed_over) < 5 else []
             return False
         self._expect_new(name)
@@ -225,6 +227,12 @@ class Plan:
             raise UserError(f"{self.what}: expected members of at most {RATIO} times their packed size, {name!r} unpacks {packed} bytes to {size}; "
                             "the archive is hostile or broken")
         return True
+
+    def expect_matches(self):
+        """A UserError unless each pattern of `keep` stands for at least one member."""
+        if self.idle:
+            raise UserError(f"{self.what}: expected members that match {', '.join(sorted(self.idle))}, found none, only such as "
+                            f"{', '.join(self.passed_over) or 'nothing'}; mend `keep` in the declaration")
 
     def _expect_new(self, name):
         path = PurePosixPath(unicodedata.normalize("NFC", name).casefold())

@@ -30,8 +30,7 @@ def fetch(source, out, *, seed, pins, policy=Policy(), parallel=4):  # noqa: B00
     with _alone(out):
         if (state := _state(source, out)) is None:
             found = [_pinned(source, pins, download) for download in hosts.downloads(source, policy)]
-            keep_run(work, {"files": [[download.identity, download.file] for download in found],
-                            "archive": source.archive and dataclasses.asdict(source.archive)})
+            keep_run(work, [[download.identity, download.file] for download in found])
             bring = _bring_archive if source.archive else _bring_files
             fetched, figures = bring(source, found, work, pins, policy, parallel)
             state = {"fingerprint": source.fingerprint, "fetched": {name: dataclasses.asdict(file) for name, file in fetched.items()}, "figures": figures}
@@ -62,19 +61,27 @@ def _bring_files(source, found, work, pins, policy, parallel):
 
 
 def _bring_archive(source, found, work, pins, policy, parallel):
-    """Parts that were consumed, once all that begins in them was on disk, aren't fetched again."""
-    notes, files = work / "consumed.json", work / "files"
-    consumed = {name: Fetched(**file) for name, file in json.loads(notes.read_text()).items()} if notes.exists() and files.is_dir() else {}
+    """Parts that were consumed, once all that begins in them was on disk, aren't fetched again, unless something else is to be kept of them now."""
+    notes, files, archive = work / "unpacking.json", work / "files", dataclasses.asdict(source.archive)
+    noted = json.loads(notes.read_text()) if notes.exists() and files.is_dir() else {}
+    if noted.get("archive") != archive:
+        shutil.rmtree(files, ignore_errors=True)
+        noted = {"consumed": {}}
+    consumed = {name: Fetched(**file) for name, file in noted["consumed"].items()}
     fetched = consumed | download_all(
         f"source {source.name}", [download for download in found if download.file not in consumed], work / "archive", work / "downloads",
         policy=policy, parallel=parallel, arrived=lambda file: _pin(source, pins, file))
 
+    def note():
+        write_json(notes, {"archive": archive, "consumed": {name: dataclasses.asdict(file) for name, file in consumed.items()}})
+
     def consume(part):
         if part.path.exists():
             consumed[part.path.name] = fetched[part.path.name]
-            write_json(notes, {name: dataclasses.asdict(file) for name, file in consumed.items()})
+            note()
             part.path.unlink()
 
+    note()
     parts = [Part(work / "archive" / download.file, fetched[download.file].size) for download in found]
     count, size = unpack(f"source {source.name}", source.archive, parts, files, consume)
     return fetched, {"files": count, "bytes": size}

@@ -47,12 +47,12 @@ def _https(source, policy):
 def _huggingface(source, policy):
     """The hub's listing gives sizes, and the sha256 of what lies in its large-file storage. HF_ENDPOINT names another hub, HF_TOKEN the user."""
     from huggingface_hub import HfApi, constants, hf_hub_url
-    from huggingface_hub.utils import get_token
+    from huggingface_hub.utils import build_hf_headers
 
     endpoint = os.environ.get("HF_ENDPOINT", constants.ENDPOINT).rstrip("/")
     what = f"source {source.name}"
     expect_safe(endpoint, what)
-    hub, token = HfApi(endpoint=endpoint), get_token()
+    hub, login = HfApi(endpoint=endpoint), build_hf_headers().get("authorization")
     place = {"repo_id": source.repository, "repo_type": source.repository_type}
     revision = source.revision
     if len(revision) < 40:
@@ -60,7 +60,7 @@ def _huggingface(source, policy):
         revision = _only(what, [commit for commit in commits if commit.startswith(revision)], source)
     info = _hub_says(what, policy, lambda: hub.repo_info(**place, revision=revision, files_metadata=True), f"{source.repository} at {revision}")
     listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = {"Authorization": login} if login else {}
     found = []
     for file in _written_out(source, source.files, listed):
         sibling = listed[file.path]

@@ -180,8 +180,12 @@ def test_a_truncated_tar(tmp_path, parts):
 
 
 def test_what_keeps_nothing_says_what_there_is(tmp_path, parts):
-    with pytest.raises(UserError, match=r"expected members that match valid/\*, found none, only such as train/00000/images/0000.png"):
-        unpack("toy", Archive("zip", ["valid/*"]), parts(WHOLE), tmp_path / "files")
+    for archive, pieces in ((Archive("zip", ["valid/*"]), cut(WHOLE, 20_000)), (Archive("tar", ["valid/*"]), [tar_of(CONTENTS)]),
+                            (Archive("zip", ["train/*/dwpose/*", "valid/*"]), [WHOLE])):
+        made, gone = parts(*pieces), []
+        with pytest.raises(UserError, match=r"expected members that match valid/\*, found none, only such as train/00000/images/0000.png"):
+            unpack("toy", archive, made, tmp_path / "files", gone.append)
+        assert not gone and not found(tmp_path / "files"), "nothing is consumed for nothing"
 
 
 def test_room_is_counted_with_the_parts_that_go(tmp_path, parts, monkeypatch):

@@ -230,6 +230,14 @@ def test_consumed_parts_are_not_fetched_again(parts, monkeypatch):
         assert found(parts.out) == KEPT and len(server.requests) == 3
 
 
+def test_another_keep_needs_no_other_download(parts):
+    with serve(parts.there) as server:
+        with pytest.raises(UserError, match="expected members that match valid/"):
+            parts.fetch(server, archive={"format": "zip", "keep": ["train/*/images/*", "valid/*"]})
+        parts.fetch(server)
+        assert found(parts.out) == KEPT and len(server.requests) == 3
+
+
 def test_a_drop_in_every_part(parts):
     with serve(parts.there, {name: [drop(100_000), status(503)] for name in parts.entry["files"]}) as server:
         parts.fetch(server)

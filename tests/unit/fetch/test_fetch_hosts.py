@@ -31,7 +31,7 @@ def folder(tmp_path):
 @pytest.fixture
 def hub(folder, monkeypatch):
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", True)  # whoever runs this may be logged in
     with serve_huggingface({("dataset", "owner/toy", REVISION): folder, ("model", "owner/net", REVISION): folder}, small=100) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         yield server
@@ -58,6 +58,7 @@ def test_huggingface_models_have_their_own_addresses(tmp_path, hub):
 
 
 def test_huggingface_token_goes_to_the_hub_alone(tmp_path, hub, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with serve(tmp_path / "there") as elsewhere:
         place = f"datasets/owner/toy/resolve/{REVISION}/README.md"
