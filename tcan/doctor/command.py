@@ -33,7 +33,7 @@ def run(args, config):
         raise UserError(closing(report))
 
 
-def examine(args, config, devices=Path("/dev")):
+def examine(args, config):
     """All that is to be said, as JSON-able values: sizes in bytes, None where nobody says; `missing` names what has to be brought about."""
     from tcan.fetch import sources
     from tcan.fetch.pins import Pins
@@ -42,7 +42,7 @@ def examine(args, config, devices=Path("/dev")):
     own, acknowledged = getattr(config, "sources", {}), getattr(config, "acknowledged", [])
     found = [needs.look(named(declared, name, "source"), args.raw, own=own.get(name), acknowledged=acknowledged, pins=pins)
              for name in needs.names(config, declared)]
-    cards = machine.cards(devices)
+    cards = machine.cards()
     wants_card = config.foundation.source == "published"
     if args.card is not None:
         named(figures()["cards"], args.card, "--card")
@@ -66,7 +66,7 @@ def examine(args, config, devices=Path("/dev")):
 
 def missing(report, config):
     """{what: names or figures} of all that isn't there, in the order in which it is to be brought about."""
-    lacking = [need for need in report["sources"] if need["state"] in ("missing", "partly")]
+    lacking = [need for need in report["sources"] if need["state"] in needs.LACKING]
     found = {
         "packages": [package["name"] for package in report["packages"] if package["found"] is None],
         "tools": [name for name, there in report["tools"].items() if not there],

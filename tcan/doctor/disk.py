@@ -21,9 +21,9 @@ class Item:
 def items(config, needs, data):
     """What a scale takes from now on. needs: its sources' Needs; data: data/<scale>."""
     lacking = [need for need in needs if need.lacking]
-    found = [_of_sources("downloads", lacking, f"{len(lacking)} sources that aren't there")]
+    found = [_of_sources("downloads", lacking, f"{len(lacking)} sources that aren't there")] if lacking else []
     if archives := [need for need in lacking if need.archive]:
-        found.append(_of_sources("unpacked", archives, "archives of pictures and videos are as large unpacked as packed"))
+        found.append(_of_sources("unpacked", archives, "pictures and videos are as large unpacked as packed; the packed parts go one by one"))
     if config.foundation.source != "published":
         measured = figures()["measured"].get(config.scale, {}).get("disk")
         return [*found, Item("all that is made", measured, f"measured ({figures()['measured'][config.scale]['device']})" if measured else "not measured")]

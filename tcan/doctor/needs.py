@@ -1,5 +1,6 @@
 """The sources that a scale needs, and what of each is there."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ NETWORKS = {  # of `evaluate.networks`: where each one's weights are from (eval/
 }
 PUBLISHED = ("stable_diffusion", "vae_ft_mse", "controlnet_openpose", "realistic_vision", "animatediff_mm1", "animatediff_mm2")  # the paper's choices
 RENDERED = "pybullet"  # motion capture
+LACKING = ("missing", "partly")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Need:
 
     @property
     def lacking(self):
-        return self.state in ("missing", "partly")
+        return self.state in LACKING
 
 
 def names(config, declared):
@@ -103,4 +105,5 @@ def _expected(sizes, about):
 
 
 def _on_disk(folder):
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
+    """Bytes of a folder's files, through links as well: a source on the user's disk is linked."""
+    return sum(Path(above, name).stat().st_size for above, _, names in os.walk(folder, followlinks=True) for name in names if name != "run.json")
