@@ -48,7 +48,7 @@ def at_hand(args):
 
 def at_paper_scale(args):
     """`snakemake -n --config scale=paper` in a copy of the checkout whose train set has shards for that many videos."""
-    print("| videos | clips of a job | jobs | median s | slowest s | limit s | processor s | peak GiB | limit GiB |\n|---|---|---|---|---|---|---|---|---|")
+    print("| videos | clips of a job | jobs | median s | slowest s | limit s | processor s | peak GiB | limit GiB |", "|---" * 9 + "|", sep="\n")
     for videos in args.videos:
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
@@ -59,7 +59,8 @@ def at_paper_scale(args):
             times, computed, peak, said = seconds(["snakemake", "-n", "--config", "scale=paper"], args.repeat, cwd=folder)
             jobs = next(line.split()[1] for line in said if line.startswith("total "))
             limit, memory = LIMITS.get(videos, ("", ""))
-            print(f"| {videos} | {args.clips_of_a_job} | {jobs} | {statistics.median(times):.1f} | {max(times):.1f} | {limit} | {computed:.1f} | {peak:.2f} | {memory or ''} |")
+            print(f"| {videos} | {args.clips_of_a_job} | {jobs} | {statistics.median(times):.1f} | {max(times):.1f} | {limit} | {computed:.1f} "
+                  f"| {peak:.2f} | {memory or ''} |")
 
 
 def main():

@@ -59,9 +59,9 @@ class Errors:
 
 @dataclass(frozen=True)
 class TikTok:
-    """The TikTok set (tcan/data/tiktok.py). `source`: the authors' copy or its collectors'; `fit`: how a picture that isn't square becomes square; `min_frames`: shorter train clips are left out; `leakage`:
-    what to do about test videos among the train clips; `manifest`: the test videos' frames, a CSV (None: the shipped one); `test_frames`: a folder of DisCo's
-    test frames, where the set itself doesn't have them."""
+    """The TikTok set (tcan/data/tiktok.py). `source`: the authors' copy or its collectors'; `fit`: how a picture that isn't square becomes square;
+    `min_frames`: shorter train clips are left out; `leakage`: what to do about test videos among the train clips; `manifest`: the test videos' frames, a
+    CSV (None: the shipped one); `test_frames`: a folder of DisCo's test frames, where the set itself doesn't have them."""
 
     source: str = field(default="tiktok", metadata={"choices": ("tiktok", "tiktok_original")})
     fit: str = field(default="crop", metadata={"choices": ("crop", "pad", "stretch")})

@@ -48,7 +48,8 @@ def hub(tmp_path_factory):
     write_text(raw / "stable_diffusion")
     (raw / "stable_diffusion/tokenizer/special_tokens_map.json").write_text("{}")
     bizarre = paper_world.bizarre(folder / "characters")
-    paper_world.zip_parts(bizarre, folder / "drive", 1, "bizarre_pose_dataset.zip")
+    (only,) = paper_world.zip_parts(bizarre, folder / "drive", 1, "bizarre_pose_dataset.zip")
+    only.rename(only.with_suffix(""))
     return folder
 
 
@@ -104,7 +105,8 @@ def toy_paper(make_checkout, tmp_path_factory, raw, hub):
             repositories[entry["repository_type"], entry["repository"], revision] = merged(repositories.get(
                 (entry["repository_type"], entry["repository"], revision)), folder)
     faults = {"datasets/rlawjdghek/TikTok/resolve/" + sources["tiktok"]["revision"].ljust(40, "0") + "/TikTok.zip.002": [drop(1000)]}
-    with serve_huggingface(repositories, faults) as hugging_face, serve_drive({sources["bizarre"]["folder"]: {"file1": hub / "drive/bizarre_pose_dataset.zip.001"}}) as drive:
+    drives = {sources["bizarre"]["folder"]: {"file1": hub / "drive/bizarre_pose_dataset.zip"}}
+    with serve_huggingface(repositories, faults) as hugging_face, serve_drive(drives) as drive:
         yield checkout, {"HF_ENDPOINT": hugging_face.url, "DRIVE_ENDPOINT": drive.url}
 
 
