@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -12,6 +12,7 @@ from tcan.sections import Appearance, Claims, Data, Diffusion, Errors, Evaluate,
 from tcan.strict import named, parse, unknown
 
 TOP = ("scale", "seed", "models", "rows", "external", "sources", "acknowledged")  # keys of params.yaml beside `scales`
+OPTIONAL = ("sources", "acknowledged")
 
 
 class Yaml12(yaml.SafeLoader):
@@ -46,8 +47,8 @@ class Config:
     models: dict[str, Model]
     rows: dict[str, Row]
     external: dict[str, External]
-    sources: dict[str, str]
-    acknowledged: list[str]
+    sources: dict[str, str] = field(default_factory=dict)
+    acknowledged: list[str] = field(default_factory=list)
 
     def generation(self, row):
         """The `generate` section of a row: the scale's, with the row's own values over it."""
@@ -117,7 +118,7 @@ def load(path="params.yaml", scale=None):
     values = _resolve_scale(scales, scale)
     if misplaced := sorted(values.keys() & set(TOP)):
         raise UserError(f"scales.{scale}.{misplaced[0]}: expected {misplaced[0]} beside scales, got it inside one; move it to the left margin of {path}")
-    body = {**values, **{key: document.get(key) for key in TOP}, "scale": scale}
+    body = {**values, **{key: document.get(key) for key in TOP if key in document or key not in OPTIONAL}, "scale": scale}
     config = parse(Config, body, "", prefix=f"scales.{scale}.", apart=TOP)
     _check_scales(config, scales)
     rows = {name: row for name, row in config.rows.items() if row.scales is None or scale in row.scales}
@@ -168,6 +169,7 @@ def _check(config):
             raise UserError(f"{name}: expected a name of letters, digits and _, since it becomes a folder; rename it in params.yaml")
         if wrong := set(row.errors) - {kind.name for kind in dataclasses.fields(Errors)}:
             raise UserError(unknown(sorted(wrong)[0], [kind.name for kind in dataclasses.fields(Errors)], f"rows.{name}.errors"))
+    _check_sources(config)
     _check_sets(config)
     _check_claims(config)
     window = max(config.generation(name).window for name in config.rows)
@@ -179,6 +181,16 @@ def _check(config):
                         f"got {config.foundation.denoiser.batch}; a batch holds all targets of its scenes")
     if config.data.size % 8:
         raise UserError(f"data.size: expected a multiple of 8, got {config.data.size}")
+
+
+def _check_sources(config):
+    from tcan.fetch import sources
+
+    for key, names in (("sources", config.sources), ("acknowledged", config.acknowledged)):
+        known = sources.load() if names else ()
+        for name in names:
+            if name not in known:
+                raise UserError(unknown(name, known, key))
 
 
 def _check_sets(config):

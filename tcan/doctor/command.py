@@ -39,7 +39,7 @@ def examine(args, config):
     from tcan.fetch.pins import Pins
 
     declared, pins, data = sources.load(), Pins(args.pins), Path("data") / config.scale
-    own, acknowledged = getattr(config, "sources", {}), getattr(config, "acknowledged", [])
+    own, acknowledged = config.sources, config.acknowledged
     found = [needs.look(named(declared, name, "source"), args.raw, own=own.get(name), acknowledged=acknowledged, pins=pins)
              for name in needs.names(config, declared)]
     cards = machine.cards()

