@@ -40,11 +40,8 @@ def hub(tmp_path_factory):
         patch.setattr(published, "KINDS", {kind: dataclasses.replace(spec, sizes=SIZES[kind]) for kind, spec in published.KINDS.items()})
         for number, (source, (kind, place)) in enumerate(NETWORKS.items()):
             write_folder(raw / source / place, kind, seeded(kind, number)[1])
-    import torch
-
-    for kind, name in (("mm1", "mm_sd_v15.ckpt"), ("mm2", "mm_sd_v15_v2.ckpt")):
-        (raw / f"animatediff_{kind}").mkdir()
-        torch.save({"state_dict": made(kind, "module.")[0]}, raw / f"animatediff_{kind}" / name)
+        for kind in ("mm1", "mm2"):
+            write_folder(raw / f"animatediff_{kind}" / kind, kind, made(kind)[1])
     write_text(raw / "stable_diffusion")
     (raw / "stable_diffusion/tokenizer/special_tokens_map.json").write_text("{}")
     bizarre = paper_world.bizarre(folder / "characters")
@@ -59,7 +56,10 @@ def declared(checkout):
     for name in ("data", "weights"):
         path = checkout / f"tcan/fetch/declared/{name}.yaml"
         document = yaml.safe_load(path.read_text())
-        for entry in document.values():
+        for source, entry in document.items():
+            if source.startswith("animatediff"):  # a single file says nothing of a toy network's sizes
+                kind = source.removeprefix("animatediff_")
+                entry["files"] = {f"{kind}/{name}": {"file": name} for name in ("config.json", "diffusion_pytorch_model.safetensors")}
             for file in entry["files"].values():
                 file.pop("sha256", None), file.pop("size", None)
         path.write_text(yaml.safe_dump(document, sort_keys=False))
