@@ -56,7 +56,7 @@ def examine(args, config):
         "cards": [dataclasses.asdict(card) for card in cards],
         "wants_card": wants_card,
         "training_memory": disk.training_memory(config) if wants_card else None,
-        "disk": {"free": machine.free("."), "needed": sum(item.size or 0 for item in space), "items": [dataclasses.asdict(item) for item in space],
+        "disk": {"free": machine.free("."), "needed": sum(item.needed for item in space), "items": [dataclasses.asdict(item) for item in space],
                  "whole": all(item.size is not None and not item.unknown for item in space)},
         "hours": {"device": pace.device, "how": pace.how, "price": args.price, "items": [dataclasses.asdict(item) for item in estimates],
                   "total": total(item.hours for item in estimates), "claims": dataclasses.asdict(hours.claims(config, pace, data))},
@@ -135,8 +135,9 @@ def _disk(report):
     rows = [("what", "size", "how it is reckoned")]
     for item in report["disk"]["items"]:
         without = f"; without {', '.join(item['unknown'])}, whose size nobody says" if item["unknown"] else ""
-        rows.append((item["what"], ">" * bool(item["unknown"] and item["size"]) + text.size(item["size"]), item["rule"] + without))
-    rows.append(("needed", ("" if report["disk"]["whole"] else ">") + text.size(report["disk"]["needed"]), f"{text.size(report['disk']['free'])} free"))
+        there = f"; {text.size(item['there'])} there" if item["there"] else ""
+        rows.append((item["what"], ">" * bool(item["unknown"] and item["size"]) + text.size(item["size"]), item["rule"] + without + there))
+    rows.append(("needed", ("" if report["disk"]["whole"] else ">") + text.size(report["disk"]["needed"]), f"from now on; {text.size(report['disk']['free'])} free"))
     return ["Disk", *text.table(rows, right={1})]
 
 

@@ -1,9 +1,9 @@
 """The sources that a scale needs, and what of each is there."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcan.doctor.disk import bytes_of
 from tcan.fetch.sources import Package
 from tcan.strict import named
 
@@ -81,7 +81,7 @@ def look(source, raw, *, own=None, acknowledged=(), pins=None):
         whole = len(there) == len(sizes) and (bool(own) or (folder / "run.json").is_file())
     begun = (folder.is_dir() and any(folder.iterdir())) or (Path(raw) / f".{source.name}.parts").exists()  # where `tcan fetch` keeps what has arrived
     state = ("from disk" if own else "present") if whole else "partly" if begun else "missing"
-    size, exact = (_on_disk(folder), True) if whole and not archive else _expected(sizes, getattr(source, "about", None))
+    size, exact = (bytes_of(folder), True) if whole and not archive else _expected(sizes, getattr(source, "about", None))
     accepted = whole or source.name in acknowledged if source.terms and not own else None
     return Need(source.name, source.kind, source.licence, source.terms, accepted, state, size, exact, archive)
 
@@ -102,8 +102,3 @@ def _expected(sizes, about):
     if all(size is not None for size in sizes.values()):
         return sum(sizes.values()), True
     return about, False
-
-
-def _on_disk(folder):
-    """Bytes of a folder's files, through links as well: a source on the user's disk is linked."""
-    return sum(Path(above, name).stat().st_size for above, _, names in os.walk(folder, followlinks=True) for name in names if name != "run.json")

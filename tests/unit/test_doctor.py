@@ -124,7 +124,7 @@ Disk
   models             14.5 GB  2 of stage 1, 2 of stage 2, as float16
   checkpoint         14.6 GB  of one training at a time: weights and AdamW's state
   generated frames    9.7 GB  24,738 frames of 3 rows
-  needed             >205 GB  200 GB free
+  needed             >205 GB  from now on; 200 GB free
 
 Hours of one GPU
   what                                  hours   cost
@@ -247,7 +247,7 @@ def test_json_is_of_one_form(project, paper, capsys):
     assert {key: type(value) for key, value in report.items()} == SCHEMA
     assert {frozenset(need) for need in report["sources"]} == {frozenset(field.name for field in dataclasses.fields(needs.Need))}
     assert report["disk"].keys() == {"free", "needed", "whole", "items"} and report["disk"]["whole"] is False
-    assert {frozenset(item) for item in report["disk"]["items"]} == {frozenset(("what", "size", "rule", "unknown"))}
+    assert {frozenset(item) for item in report["disk"]["items"]} == {frozenset(("what", "size", "rule", "unknown", "there"))}
     assert all(item["size"] is None or item["size"] > 0 for item in report["disk"]["items"]), "what is unknown is no 0"
     assert {frozenset(item) for item in report["hours"]["items"]} == {frozenset(("what", "hours"))}
 
@@ -304,6 +304,18 @@ def test_disk_by_hand(paper, tmp_path):
     assert found["generated frames"] == 3 * (4 + 10 * 4) * picture
     assert found["checkpoint"] == 12 * (859_520_964 + 361_279_120)
     assert disk.items(load(ROOT / "params.yaml", "smoke"), [], tmp_path)[-1].size is None
+
+
+def test_what_is_made_takes_no_more(paper, tmp_path):
+    data = tmp_path / "data/paper"
+    before = {item.what: item.needed for item in disk.items(paper, [], data)}
+    for path, size in ((data / "frames/tiktok/00001/0000.png", 1000), (tmp_path / "models/paper/foundation/vae/it.safetensors", 2000),
+                       (tmp_path / "models/paper/stage1/appa/it.safetensors", 3000), (tmp_path / "models/paper/appa_mm1/it.safetensors", 4000),
+                       (tmp_path / "models/paper/latents/it.safetensors", 5000), (tmp_path / "outputs/paper/appa/test/it.png", 6000)):
+        put(path, size)
+    after = {item.what: item.needed for item in disk.items(paper, [], data)}
+    assert {what: before[what] - after[what] for what in before} == {
+        "frames": 1000, "foundation": 2000, "models": 7000, "latents": 5000, "generated frames": 6000, "checkpoint": 0}
 
 
 def test_lengths_are_counted_declared_or_published(paper, tmp_path):
