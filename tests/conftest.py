@@ -13,6 +13,13 @@ ROOT = Path(__file__).parents[1]
 IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "Test"), ("EMAIL", "test@example.org"))}
 
 
+def pytest_collection_modifyitems(items):
+    """With several processes (`-n`), a file's tests stay in one of them, and those that share the small world stay together: it is made once."""
+    for item in items:
+        shared = {"world", "recorded"} & set(item.fixturenames)
+        item.add_marker(pytest.mark.xdist_group("world" if shared else item.path.stem))
+
+
 def environment(**more):
     """The environment of a command in a checkout: this interpreter's programs first, one thread, no configuration of the user's."""
     return {**os.environ, **IDENTITY, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1",
