@@ -72,7 +72,7 @@ SCENES = {
     "one": far_apart([(0.3, 0.1, 0.8)]),
     "two": far_apart([(0.1, 0.1, 0.8), (0.6, 0.3, 0.6, 0.8)]),
     "two who overlap": far_apart([(0.3, 0.1, 0.8), (0.42, 0.15, 0.75, 0.6)]),
-    "five": far_apart([(x, 0.2 + 0.05 * number, 0.5, 0.1 * number) for number, x in enumerate((0.0, 0.2, 0.4, 0.6, 0.8))]),
+    "five": far_apart([(x, 0.2 + 0.05 * number, 0.5, 0.05 * number) for number, x in enumerate((0.045, 0.23, 0.415, 0.595, 0.775))]),
     "over the left edge": far_apart([(-0.1, 0.1, 0.8)]),
     "on all edges": far_apart([(0.0, -0.08, 1.1, 1.2), (0.75, 0.0, 1.03)]),
     "joints missing": [np.where(np.isin(np.arange(18), (4, 9, 10, 14))[:, None], np.nan, person(0.3, 0.1, 0.8))],
