@@ -137,7 +137,8 @@ def _disk(report):
         without = f"; without {', '.join(item['unknown'])}, whose size nobody says" if item["unknown"] else ""
         there = f"; {text.size(item['there'])} there" if item["there"] else ""
         rows.append((item["what"], ">" * bool(item["unknown"] and item["size"]) + text.size(item["size"]), item["rule"] + without + there))
-    rows.append(("needed", ("" if report["disk"]["whole"] else ">") + text.size(report["disk"]["needed"]), f"from now on; {text.size(report['disk']['free'])} free"))
+    needed, free = text.size(report["disk"]["needed"]), text.size(report["disk"]["free"])
+    rows.append(("needed", needed if report["disk"]["whole"] else f">{needed}", f"from now on; {free} free"))
     return ["Disk", *text.table(rows, right={1})]
 
 

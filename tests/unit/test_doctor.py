@@ -145,7 +145,7 @@ Hours of one GPU
 def test_nothing_there(project, paper, capsys):
     out, closing = run(paper, capsys, "--price", "2")
     assert out.splitlines() == NOTHING.splitlines()
-    assert closing == ("doctor: expected all that scale paper needs, missing: 2 sources' terms, 5.5 GB of disk, 9 sources, 1 GPU; next: read the terms of "
+    assert closing == ("doctor: expected all that scale paper needs, missing: 2 sources' terms, 5.1 GB of disk, 9 sources, 1 GPU; next: read the terms of "
                        "stable_diffusion, tiktok (above) and add the names to `acknowledged` in params.yaml, then `tcan doctor --scale paper` again")
 
 
