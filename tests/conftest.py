@@ -14,7 +14,7 @@ IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for wh
 
 
 def pytest_collection_modifyitems(items):
-    """With several processes (`-n`), a file's tests stay in one of them, and those that share fetched data and the small world are together: they are made once."""
+    """With several processes (`-n`), a file's tests stay in one of them, and those that share fetched data and the small world are together."""
     for item in items:
         shares = item.path.parent.name == "workflow" and "raw" in item.fixturenames
         item.add_marker(pytest.mark.xdist_group("world" if shares else item.path.stem))

@@ -25,7 +25,7 @@ class TrainClips:
     def __init__(self, folder, canvas):
         """folder: what `tcan latents` wrote; canvas: as in tcan.pose.draw.draw."""
         try:
-            table = pd.read_csv(Path(folder) / "clips.csv")
+            table = pd.read_csv(Path(folder) / "clips.csv", dtype={"id": str})
         except FileNotFoundError as error:
             raise UserError(f"{folder}: expected the encoded train split, found none; run `tcan latents` first") from error
         self.paths, self.lengths = [Path(folder) / f"{name}.safetensors" for name in table.id], table.frames.tolist()
