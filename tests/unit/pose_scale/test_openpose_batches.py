@@ -127,7 +127,7 @@ def test_crowded_maps(look, monkeypatch):
     """Dozens of peaks in each map: joints that several people share, merged and thrown away."""
     random = np.random.default_rng(3)
     scenes = [tuple((0.3 * random.standard_normal((count, 23, 23))).astype(np.float32) for count in (19, 38))]
-    scenes[0][0][:] -= 0.25
+    scenes[0][0][:] -= 0.33
     scenes[0][1][:] += np.repeat(random.choice([-0.4, 0.4], 38), 23 * 23).reshape(38, 23, 23).astype(np.float32)
     model = network(scenes)
     monkeypatch.setattr(look, "_network", model)
