@@ -31,7 +31,7 @@ def items(config, needs, data):
     lacking = [need for need in needs if need.lacking]
     found = [_of_sources("downloads", lacking, f"{len(lacking)} sources that aren't there")] if lacking else []
     if archives := [need for need in lacking if need.archive]:
-        found.append(_of_sources("unpacked", archives, "pictures and videos are as large unpacked as packed; the packed parts go one by one"))
+        found.append(_of_sources("unpacked", archives, "as large as packed: pictures and videos"))
     if config.foundation.source != "published":
         measured = figures()["measured"].get(config.scale, {}).get("disk")
         return [*found, Item("all that is made", measured, f"measured ({figures()['measured'][config.scale]['device']})" if measured else "not measured")]

@@ -117,7 +117,7 @@ Machine
 Disk
   what                  size  how it is reckoned
   downloads         >50.0 GB  9 sources that aren't there; without fid_inception, whose size nobody says
-  unpacked           50.0 GB  pictures and videos are as large unpacked as packed; the packed parts go one by one
+  unpacked           50.0 GB  as large as packed: pictures and videos
   frames             40.9 GB  104,133 frames of 512 x 512 as PNG, 1.5 bytes a pixel (assumed)
   latents            13.2 GB  100,000 frames of the train split as float32, twice while they are put together
   foundation         12.1 GB  the networks that training starts from, as float32
