@@ -18,7 +18,7 @@ from tests.workflow.conftest import set_param, times
 ROWS = ("tcan_mm2", "copy")
 FRAMES = 18  # of a train clip: a window of stage 2 and more
 TOY = {
-    "data": {"size": 64, "tiktok": {"manifest": "tests/tiny_test_frames.csv"}, "bizarre": {"draw": 2}},
+    "data": {"size": 64, "bizarre": {"draw": 2}},
     "pose": {"canvas": 64},
     "foundation": {"published": {"shape": "any"}},
     "stage1": {"steps": 2, "batch": 1, "min_gap": 4, "checkpoint_every": 1, "sample_every": 0, "mixed_precision": "no"},
@@ -29,9 +29,18 @@ TOY = {
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory, monkeypatch_module):
     """A folder for each declared repository of the hub, as its owners fill it."""
     folder = tmp_path_factory.mktemp("hub")
+    lines = paper_world.MANIFEST.read_text().replace("201_002_1x1,18,5,jpg.png,0-8 10-18,0", "201_002_1x1,18,5,jpg.png,0-15 18-19,1")
+    (folder / "manifest.csv").write_text(lines.replace("201_024_1x1,8,5,jpg.png,0-2 4-7 9,0", "201_024_1x1,16,5,jpg.png,0-15,1"))
+    monkeypatch_module.setattr(paper_world, "MANIFEST", folder / "manifest.csv")  # every clip has a window of the metrics
     paper_world.zip_parts(paper_world.tiktok(folder / "unzipped", frames=FRAMES), folder / "tiktok")
     raw = folder / "weights"
     with pytest.MonkeyPatch.context() as patch:
@@ -88,6 +97,7 @@ def toy_paper(make_checkout, tmp_path_factory, raw, hub):
     sources = declared(checkout)
     for path, value in ((f"scales.paper.{section}.{key}", value) for section, values in TOY.items() for key, value in values.items()):
         set_param(checkout, path, value)
+    set_param(checkout, "scales.paper.data.tiktok.manifest", str(paper_world.MANIFEST))
     document = yaml.safe_load((checkout / "params.yaml").read_text())
     paper = document["scales"]["paper"]
     paper["evaluate"]["networks"] = {**document["scales"]["lite"]["evaluate"]["networks"], "lpips_alex": None}
