@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tcan.doctor.figures import driven, figures, lengths, total, windows
 
 FRAMES = 16  # of the units that were measured and counted
-GENERATION = "float32"  # as `tcan generate` runs
+GENERATION = "bf16"  # whose rate float16 has as well, in which `tcan generate` runs on a card
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ def pace(config, card=None):
         return Pace({}, "", "not estimated: neither measured nor of the size that was counted")
     name = card_of(card or "") or figures()["card"]
     rates = {precision: peak * figures()["utilisation"][precision] for precision, peak in figures()["cards"][name].items()}  # TFLOP/s
-    units = {unit: (unit, GENERATION) for unit in ("window_step", "source", "decode_frame", "encode_frame")}
+    units = {unit: (unit, GENERATION) for unit in ("window_step", "source", "decode_frame")} | {"encode_frame": ("encode_frame", "float32")}
     for unit, stage in (("stage1_pair", config.stage1), ("stage1_pair_unfrozen", config.stage1), ("stage2_clip", config.stage2)):
         units[unit] = (unit + ("_checkpointed" if stage.gradient_checkpointing else ""), _precision(stage))
     seconds = {unit: counted["tflop"][key] / rates[precision] for unit, (key, precision) in units.items()}
-    used = dict.fromkeys((_precision(config.stage1), _precision(config.stage2), GENERATION))
+    used = dict.fromkeys((_precision(config.stage1), _precision(config.stage2), GENERATION, "float32"))
     told = " and ".join(f"{rates[one]:.0f} TFLOP/s in {one} ({figures()['utilisation'][one]:.0%} of its data sheet, assumed)" for one in used)
     device = name if card is None or name in card else f"{name} in the place of {card}"
-    return Pace(seconds, device, f"counted operations at {told}; trainings in {_precision(config.stage1)}, generation in {GENERATION}")
+    return Pace(seconds, device, f"counted operations at {told}; trainings in {_precision(config.stage1)}, generation in float16, latents in float32")
 
 
 def _precision(stage):

@@ -12,7 +12,6 @@ NETWORKS = {  # of `evaluate.networks`: where each one's weights are from (eval/
     "vgg16": "vgg16", "alexnet": "alexnet", "inception": "fid_inception", "resnet3d": "resnet3d_kinetics", "i3d": "i3d_kinetics",
     "hed-vgg16": "hed", "efficientnet-lite0": "efficientnet_lite0", "transnetv2": "transnetv2",
 }
-PUBLISHED = ("stable_diffusion", "vae_ft_mse", "controlnet_openpose", "realistic_vision", "animatediff_mm1", "animatediff_mm2")  # the paper's choices
 RENDERED = "pybullet"  # motion capture
 LACKING = ("missing", "partly")
 
@@ -59,10 +58,8 @@ def names(config, declared):
 
 
 def networks(config):
-    """Sources of what training starts from: the paper's, or those that `foundation.published` chooses."""
-    chosen = getattr(config.foundation, "published", None)
-    if chosen is None:
-        return PUBLISHED
+    """Sources of what training starts from, as `foundation.published` chooses them."""
+    chosen = config.foundation.published
     return tuple(sorted({"stable_diffusion", "vae_ft_mse", "animatediff_mm1", "animatediff_mm2", chosen.denoising, chosen.controlnet, chosen.appearance}))
 
 

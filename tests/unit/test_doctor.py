@@ -17,7 +17,7 @@ from tcan.doctor.figures import driven, figures, lengths, windows
 from tcan.errors import UserError
 from tcan.fetch import sources
 from tcan.fetch.pins import Pins
-from tcan.sections import FrameSet
+from tcan.sections import FrameSet, Published
 
 ROOT = Path(__file__).parents[2]
 REPLACE = dataclasses.replace
@@ -133,12 +133,13 @@ Hours of one GPU
   stage 1 plain_unfrozen                  1.8   3.64
   stage 2 appa_mm1                        3.9   7.86
   stage 2 unfrozen_mm1                    3.9   7.86
-  row appa                                6.7  13.44
-  row unfrozen                            6.7  13.44
-  all of the tables                      25.9  51.78
-  claims: 1 further trainings and rows    6.7  13.44
+  row appa                                1.2   2.43
+  row unfrozen                            1.2   2.43
+  all of the tables                      14.9  29.75
+  claims: 1 further trainings and rows    1.2   2.43
   H100: counted operations at 148 TFLOP/s in bf16 (15% of its data sheet, assumed) and 27 TFLOP/s in float32 (40% of its
-  data sheet, assumed); trainings in bf16, generation in float32. Key points and scores aren't estimated.
+  data sheet, assumed); trainings in bf16, generation in float16, latents in float32. Key points and scores aren't
+  estimated.
 """
 
 
@@ -277,7 +278,8 @@ def test_the_pace_of_a_card_by_hand(paper):
     assert pace.device == "H100"
     assert pace.seconds["stage1_pair"] == pytest.approx(4.297 / (989 * 0.15))
     assert pace.seconds["stage2_clip"] == pytest.approx(68.61 / (989 * 0.15))  # with gradient checkpointing
-    assert pace.seconds["window_step"] == pytest.approx(36.28 / (67 * 0.4))    # in float32
+    assert pace.seconds["window_step"] == pytest.approx(36.28 / (989 * 0.15))  # in float16, at bf16's rate
+    assert pace.seconds["encode_frame"] == pytest.approx(1.12 / (67 * 0.4), rel=0.01)   # in float32
     assert hours.pace(REPLACE(paper, stage1=REPLACE(paper.stage1, mixed_precision="no")), "NVIDIA A100").seconds["stage1_pair"] == pytest.approx(4.297 / 7.8)
     assert hours.pace(paper, "Tesla T4").device == "H100 in the place of Tesla T4"
     assert "15% of its data sheet, assumed" in pace.how
@@ -362,7 +364,7 @@ def test_the_networks_of_the_paper_scale_are_declared():
     from tcan.commands.weights import CONTROLNETS, UNETS
 
     declared = sources.load(ROOT / "tcan/fetch/declared")
-    for name in (*needs.PUBLISHED, *UNETS, *CONTROLNETS, *needs.ESTIMATORS["openpose"], *needs.ESTIMATORS["dwpose"], "ip_adapter"):
+    for name in (*needs.networks(load(ROOT / "params.yaml", "paper")), *UNETS, *CONTROLNETS, *needs.ESTIMATORS["openpose"], *needs.ESTIMATORS["dwpose"], "ip_adapter"):
         source = declared[name]
         assert source.kind == "huggingface" and len(source.revision) == 40, name
         assert source.about or all(file.size for file in source.files), "its size is known, at least roughly"
@@ -372,10 +374,9 @@ def test_the_networks_of_the_paper_scale_are_declared():
 
 
 def test_the_authors_choices_are_asked_for(paper):
-    chosen = type("Published", (), {"denoising": "realistic_vision", "controlnet": "controlnet_v11p_openpose", "appearance": "realistic_vision"})
-    config = type("Config", (), {"foundation": type("Foundation", (), {"published": chosen})})
+    config = REPLACE(paper, foundation=REPLACE(paper.foundation, published=Published("realistic_vision", "realistic_vision", "controlnet_v11p_openpose")))
     assert needs.networks(config) == ("animatediff_mm1", "animatediff_mm2", "controlnet_v11p_openpose", "realistic_vision", "stable_diffusion", "vae_ft_mse")
-    assert needs.networks(paper) == needs.PUBLISHED
+    assert needs.networks(paper) == ("animatediff_mm1", "animatediff_mm2", "controlnet_openpose", "realistic_vision", "stable_diffusion", "vae_ft_mse")
 
 
 # --- machine and text -------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from tcan import cli
 from tcan.data import clips, left_out, manifest, tiktok, tiktok_layout, videos
 from tcan.data.pictures import squared
 from tcan.errors import UserError
+from tcan.sections import FrameSet
 from tests import paper_world
 
 SIZE = 32
@@ -24,7 +25,7 @@ TESTS = paper_world.manifest_videos()
 
 
 def options(**changes):
-    return SimpleNamespace(**{"fit": "crop", "min_frames": 4, "leakage": "stop", "manifest": str(paper_world.MANIFEST), "test_frames": None, **changes})
+    return SimpleNamespace(**{"source": "tiktok", "fit": "crop", "min_frames": 4, "leakage": "stop", "manifest": str(paper_world.MANIFEST), "test_frames": None, **changes})
 
 
 def make(raw, out, shard=0, shards=1, **changes):
@@ -237,13 +238,20 @@ def test_frames_have_names_of_one_width(tmp_path):
 def test_the_command(authors, tmp_path, monkeypatch, capfd):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/tiktok").symlink_to(authors)
-    config = SimpleNamespace(seed=1, data=SimpleNamespace(size=SIZE, tiktok=options(), sets={"tiktok": SimpleNamespace(kind="tiktok")}))
+    sets = {"train": FrameSet("tiktok", "openpose", "train", 2), "test": FrameSet("tiktok", "openpose", "test")}
+    config = SimpleNamespace(seed=1, data=SimpleNamespace(size=SIZE, tiktok=options(), sets=sets))
     monkeypatch.setattr(cli.configuration, "load", lambda *args: config)
-    words = ["tiktok", "--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "set/001"), "--shards", "7"]
-    assert cli.main([*words, "--set", "tiktok", "--shard", "1"]) == 0
-    assert clips.read_table(tmp_path / "set/001").id.tolist() == ["00002", "201_021_1x1"]
-    assert cli.main([*words, "--set", "human", "--shard", "1"]) == 2 and "expected a set of kind tiktok (tiktok), got 'human'" in capfd.readouterr().err
-    assert cli.main([*words, "--set", "tiktok", "--shard", "7"]) == 2
+
+    def run(name, *words):
+        return cli.main(["tiktok", "--raw", str(tmp_path / "raw"), "--out", str(tmp_path / name), "--set", name, *words])
+
+    assert run("train", "--shard", "1") == 0 and run("test") == 0
+    assert clips.read_table(tmp_path / "train").id.tolist() == sorted(paper_world.TRAIN)[1::2]
+    assert clips.read_table(tmp_path / "test").id.tolist() == sorted(paper_world.manifest_videos())
+    capfd.readouterr()
+    for name, words, told in (("human", [], "expected a set of kind tiktok (train, test), got 'human'"), ("train", ["--shard", "2"], "expected 0 to 1, got 2"),
+                              ("train", [], "expected 0 to 1, got None"), ("test", ["--shard", "0"], "expected none, since the set is made whole, got 0")):
+        assert run(name, *words) == 2 and told in capfd.readouterr().err
 
 
 # --- killed -----------------------------------------------------------------------------------------------------------

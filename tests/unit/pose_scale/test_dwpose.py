@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from tcan.errors import UserError
@@ -120,7 +121,6 @@ def scene(blue, dot):
 @pytest.mark.parametrize("batch", [1, 8])
 def test_from_pictures_to_people(folder, batch):
     """The detector's person around (72, 56), whose points all lie at the dot; a dark middle has nobody."""
-    pytest.importorskip("onnxruntime")
     look = DWPose(folder, batch=batch)
     one, none, other = look.people([scene(255, (75, 60)), scene(50, (75, 60)), scene(200, (64, 46))])
     assert (len(one), len(none), len(other)) == (1, 0, 1) and none.xy.shape == (0, 18, 2)
@@ -136,7 +136,6 @@ def test_from_pictures_to_people(folder, batch):
 
 
 def test_several_people_go_through_the_network_in_batches(folder):
-    pytest.importorskip("onnxruntime")
     look = DWPose(folder, batch=2)
     boxes = np.array([[40.0, 20, 100, 100], [50, 30, 110, 110], [30, 30, 110, 90]])
     places, score = look.points(scene(0, (75, 60)), boxes)
@@ -147,7 +146,6 @@ def test_several_people_go_through_the_network_in_batches(folder):
 
 
 def test_missing_and_other_weights(tmp_path, folder):
-    pytest.importorskip("onnxruntime")
     with pytest.raises(UserError, match=f"{DETECTOR}: expected DWPose's weights, found no file; put {DETECTOR} of yzd-v/DWPose there"):
         DWPose(tmp_path / "elsewhere")
     (folder / POINTS).write_bytes(b"broken")
@@ -156,8 +154,7 @@ def test_missing_and_other_weights(tmp_path, folder):
 
 
 def test_no_card(folder):
-    runtime = pytest.importorskip("onnxruntime")
-    if "CUDAExecutionProvider" in runtime.get_available_providers():
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("there is one")
     with pytest.raises(UserError, match="device: expected an onnxruntime for 'cuda', got one for the CPU"):
         DWPose(folder, device="cuda")
