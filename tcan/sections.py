@@ -92,6 +92,10 @@ class Data:
     tiktok: TikTok = TikTok()
     bizarre: Bizarre = Bizarre()
 
+    def sets_for(self, split):
+        """Names of the sets that may have clips of a split."""
+        return [name for name, frame_set in self.sets.items() if frame_set.split in (None, split)]
+
 
 @dataclass(frozen=True)
 class Pose:

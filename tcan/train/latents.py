@@ -67,7 +67,7 @@ def run(args, config):
 
     device = accelerator().device
     vae = Foundation(args.foundation).vae().to(device)
-    table = clips.find(args.data, config.data.sets, "train")
+    table = clips.find(args.data, config.data.sets_for("train"), "train")
     keep_run(args.run, {"vae": sha256_of_folder(args.foundation / "vae"), "clips": [table.id.tolist(), table.sha256.tolist()],
                         "poses": [sha256_of(path) for path in table.poses]})
     progress = Progress("latents", len(table))

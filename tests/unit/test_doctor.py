@@ -364,7 +364,8 @@ def test_the_networks_of_the_paper_scale_are_declared():
     from tcan.commands.weights import CONTROLNETS, UNETS
 
     declared = sources.load(ROOT / "tcan/fetch/declared")
-    for name in (*needs.networks(load(ROOT / "params.yaml", "paper")), *UNETS, *CONTROLNETS, *needs.ESTIMATORS["openpose"], *needs.ESTIMATORS["dwpose"], "ip_adapter"):
+    chosen = needs.networks(load(ROOT / "params.yaml", "paper"))
+    for name in (*chosen, *UNETS, *CONTROLNETS, *needs.ESTIMATORS["openpose"], *needs.ESTIMATORS["dwpose"], "ip_adapter"):
         source = declared[name]
         assert source.kind == "huggingface" and len(source.revision) == 40, name
         assert source.about or all(file.size for file in source.files), "its size is known, at least roughly"

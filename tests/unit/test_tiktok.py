@@ -25,7 +25,8 @@ TESTS = paper_world.manifest_videos()
 
 
 def options(**changes):
-    return SimpleNamespace(**{"source": "tiktok", "fit": "crop", "min_frames": 4, "leakage": "stop", "manifest": str(paper_world.MANIFEST), "test_frames": None, **changes})
+    return SimpleNamespace(**{"source": "tiktok", "fit": "crop", "min_frames": 4, "leakage": "stop", "manifest": str(paper_world.MANIFEST), "test_frames": None,
+                              **changes})
 
 
 def make(raw, out, shard=0, shards=1, **changes):

@@ -6,7 +6,7 @@
 rule latents:
     input:
         clips=clips_of(sets_with("train")),
-        others=[ancient(path) for path in clips_of(set(CONFIG.data.sets) - set(sets_with("train")))],  # read past, for their tables
+        others=[ancient(path) for path in clips_of(set(CONFIG.data.sets_for("train")) - set(sets_with("train")))],  # read past, for their tables
         foundation=foundation("vae"),
         code=code("tcan.train.latents"),
     output:
