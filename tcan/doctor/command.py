@@ -44,6 +44,7 @@ def examine(args, config):
              for name in needs.names(config, declared)]
     cards = machine.cards()
     wants_card = config.foundation.source == "published"
+    rendered = any(frame_set.kind == "puppets" for frame_set in config.data.sets.values())  # what claims are about
     if args.card is not None:
         named(figures()["cards"], args.card, "--card")
     pace = hours.pace(config, args.card or (cards[0].name if cards else None))
@@ -59,7 +60,7 @@ def examine(args, config):
         "disk": {"free": machine.free("."), "needed": sum(item.needed for item in space), "items": [dataclasses.asdict(item) for item in space],
                  "whole": all(item.size is not None and not item.unknown for item in space)},
         "hours": {"device": pace.device, "how": pace.how, "price": args.price, "items": [dataclasses.asdict(item) for item in estimates],
-                  "total": total(item.hours for item in estimates), "claims": dataclasses.asdict(hours.claims(config, pace, data))},
+                  "total": total(item.hours for item in estimates), "claims": dataclasses.asdict(hours.claims(config, pace, data)) if rendered else None},
     }
     return report | {"missing": missing(report, config)}
 
@@ -146,7 +147,7 @@ def _hours(report):
     told, price = report["hours"], report["hours"]["price"]
     if not told["device"]:
         return ["Hours", f"  {told['how']}"]
-    entries = [*told["items"], {"what": "all of the tables", "hours": told["total"]}, told["claims"]]
+    entries = [*told["items"], {"what": "all of the tables", "hours": told["total"]}, *([told["claims"]] if told["claims"] else [])]
     rows = [("what", "hours", *(("cost",) if price is not None else ()))]
     for entry in entries:
         cost = None if price is None or entry["hours"] is None else entry["hours"] * price

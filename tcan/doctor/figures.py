@@ -20,10 +20,10 @@ def lengths(config, split, data):
     Counted where a set's frames are there (`data`: data/<scale>), else as declared in params.yaml, else as published.
     """
     found = []
-    for name, frame_set in config.data.sets.items():
+    for name in config.data.sets_for(split):
         own = _counted(Path(data) / "frames" / name / "clips.csv", split)
         if own is None:
-            own = _declared(config, name, frame_set, split)
+            own = _declared(config, name, config.data.sets[name], split)
         if own is None:
             return None
         found += own

@@ -127,16 +127,15 @@ Disk
   needed             >205 GB  from now on; 200 GB free
 
 Hours of one GPU
-  what                                  hours   cost
-  latents                                 1.2   2.32
-  stage 1 appa                            1.6   3.22
-  stage 1 plain_unfrozen                  1.8   3.64
-  stage 2 appa_mm1                        3.9   7.86
-  stage 2 unfrozen_mm1                    3.9   7.86
-  row appa                                1.2   2.43
-  row unfrozen                            1.2   2.43
-  all of the tables                      14.9  29.75
-  claims: 1 further trainings and rows    1.2   2.43
+  what                    hours   cost
+  latents                   1.2   2.32
+  stage 1 appa              1.6   3.22
+  stage 1 plain_unfrozen    1.8   3.64
+  stage 2 appa_mm1          3.9   7.86
+  stage 2 unfrozen_mm1      3.9   7.86
+  row appa                  1.2   2.43
+  row unfrozen              1.2   2.43
+  all of the tables        14.9  29.75
   H100: counted operations at 148 TFLOP/s in bf16 (15% of its data sheet, assumed) and 27 TFLOP/s in float32 (40% of its
   data sheet, assumed); trainings in bf16, generation in float16, latents in float32. Key points and scores aren't
   estimated.
