@@ -81,9 +81,9 @@ def test_every_option_counts(run, tmp_path):
         return np.stack(list(Video.open(tmp_path / "out.mp4").pictures())).astype(int)
 
     first = made()
-    assert np.abs(made() - first).max() <= 4, "the same again, but for roundings"
+    assert np.abs(made() - first).mean() < 0.4, "the same again, but for roundings, of which the video's coding makes a few grey levels here and there"
     for words in (["--seed", "7"], ["--guidance", "4"], ["--no-retarget"], ["--start", "0.5"], ["--fps", "6"], ["--tau", "9"]):
-        assert np.abs(made(*words) - first).max() > 4, words
+        assert np.abs(made(*words) - first).mean() > 0.8, words
     assert made("--size", "64").shape == (6, 96, 64, 3)
 
 

@@ -181,7 +181,7 @@ def test_a_hostile_pickle_is_refused(raw, tmp_path, archive, capfd):
 def refused(part, raw, out, told, **options):
     args = {"denoising": UNETS[0], "controlnet": CONTROLNETS[0], "appearance": UNETS[1], "dtype": "float32"} | options
     with pytest.raises(UserError, match=told) as caught:
-        conversion.run(type("Args", (), {"part": part, "raw": raw, "out": out, **args}), load("params.yaml"))
+        conversion.run(type("Args", (), {"part": part, "raw": raw, "out": out, "shape": "stable_diffusion_1_5", **args}), load("params.yaml"))
     assert len(str(caught.value).splitlines()) == 1
     assert not out.exists()
 

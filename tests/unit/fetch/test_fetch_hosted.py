@@ -259,7 +259,7 @@ def declared(monkeypatch, plain):
 
 
 def test_terms_are_accepted_before_the_first_request(plain, declared, capsys):
-    config = SimpleNamespace(seed=0)
+    config = SimpleNamespace(seed=0, sources={}, acknowledged=[])
     with serve(plain.there) as server:
         declared(server, terms="https://example.org/terms", licence="for research alone")
         with pytest.raises(UserError, match=r"^source toy: expected its terms to be accepted \(licence: for research alone; terms: https://example.org/terms\),"
@@ -268,13 +268,13 @@ def test_terms_are_accepted_before_the_first_request(plain, declared, capsys):
             command.run(arguments(plain), config)
         assert not server.requests and "licence for research alone" in capsys.readouterr().err
         command.run(arguments(plain, acknowledged=["toy"]), config)
-        command.run(arguments(plain), SimpleNamespace(seed=0, acknowledged=["toy"]))
+        command.run(arguments(plain), SimpleNamespace(seed=0, sources={}, acknowledged=["toy"]))
         assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("by", ["argument", "config"])
 def test_what_is_on_disk_is_linked_and_left_alone(plain, declared, by):
-    config = SimpleNamespace(seed=3, sources={"toy": str(plain.there)} if by == "config" else {})
+    config = SimpleNamespace(seed=3, sources={"toy": str(plain.there)} if by == "config" else {}, acknowledged=[])
     before = found(plain.there)
     with serve(plain.there) as server:
         declared(server, terms="https://example.org/terms")
@@ -297,17 +297,17 @@ def test_an_archive_on_disk_is_expected_unpacked(parts, monkeypatch):
         source = parts.declare(server)
     monkeypatch.setattr(sources, "find", lambda name: source)
     with pytest.raises(UserError, match=r"expected files that match train/\*/images/\* in .*there, found none; give the folder that holds"):
-        command.run(arguments(parts, disk=parts.there), SimpleNamespace(seed=0))
+        command.run(arguments(parts, disk=parts.there), SimpleNamespace(seed=0, sources={}, acknowledged=[]))
     own = parts.folder / "own"
     for name, content in KEPT.items():
         (own / name).parent.mkdir(parents=True, exist_ok=True)
         (own / name).write_bytes(content)
-    command.run(arguments(parts, disk=own), SimpleNamespace(seed=0))
+    command.run(arguments(parts, disk=own), SimpleNamespace(seed=0, sources={}, acknowledged=[]))
     assert (parts.out / "train").is_symlink() and (parts.out / "train/00000/images/0000.png").read_bytes() == KEPT["train/00000/images/0000.png"]
     figures = yaml.safe_load((parts.out / "run.json").read_text())["figures"]
     assert figures["files"] == len(KEPT) and figures["bytes"] == 20_000 * len(KEPT)
     with pytest.raises(UserError, match="expected a folder at .*, found none"):
-        command.run(arguments(parts, disk=parts.folder / "absent"), SimpleNamespace(seed=0))
+        command.run(arguments(parts, disk=parts.folder / "absent"), SimpleNamespace(seed=0, sources={}, acknowledged=[]))
     with serve(parts.there) as server:  # and fetched after all: the links go, the user's folder stays
         parts.fetch(server)
     assert not (parts.out / "train").is_symlink() and found(own) == KEPT == found(parts.out)
