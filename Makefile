@@ -29,7 +29,7 @@ foundation: $(STAMP) ## train the foundation models that are shipped in weights/
 
 test: $(STAMP) ## lint and tests
 	ruff check .
-	python -m pytest
+	python -m pytest -n auto --dist loadgroup
 
 restore: $(STAMP) ## after a clone: bring back what `dvc push` kept, so that nothing has to run again
 	dvc pull

@@ -30,6 +30,9 @@ class RandomFoundation:
     def unet(self):
         return self._make("unet")
 
+    def appearance(self):
+        return self._make("unet")
+
     def controlnet(self):
         return self._make("controlnet")
 
@@ -37,7 +40,7 @@ class RandomFoundation:
         return self._make(name)
 
     def prompt(self):
-        return torch.randn(1, 77, self.sizes["unet"]["cross_attention_dim"])
+        return torch.randn(1, 77, self.sizes["unet"]["cross_attention_dim"], device=self.device)
 
     def _make(self, kind):
         with self.device:

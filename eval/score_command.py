@@ -30,7 +30,7 @@ def add_arguments(parser):
                         help="a network for each role; metrics of other roles are left out (default: the protocols' own)")
     parser.add_argument("--weights", type=Path, default=Path("data/raw"), help="folder of the networks' weights (default: %(default)s)")
     parser.add_argument("--window", type=int, default=protocol.WINDOW, help=argparse.SUPPRESS)    # a protocol's, not the user's: checked
-    parser.add_argument("--device", default="cpu", help="torch device (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="torch device; auto: a GPU if there is one (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="threads that decode ahead (default: %(default)s)")
     parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR",
@@ -91,6 +91,8 @@ def _device(name):
     """A device that torch can use, or a UserError."""
     import torch
 
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=name)
         return name

@@ -53,13 +53,21 @@ def picture(path, side=TILE):
                         "make the clip again (tcan frames, puppets or generate)") from error
 
 
-def pose_tile(path, frame, side=TILE):
-    """The skeleton of one frame of a key-point file, drawn in OpenPose's colours on a black tile."""
+def frame(folder, place, side=TILE):
+    """The frame at a place in a clip's order, as a tile. Its name has the video's own number, which needn't be the place."""
+    paths = sorted(Path(folder).glob("*.png"))
+    if place >= len(paths):
+        raise UserError(f"{folder}: expected more than {place} frames as PNG files, found {len(paths)}; make the clip again (tcan frames, puppets or generate)")
+    return picture(paths[place], side)
+
+
+def pose_tile(path, place, side=TILE):
+    """The skeleton of one frame (its place in the clip) of a key-point file, drawn in OpenPose's colours on a black tile."""
     try:
         with np.load(path, allow_pickle=False) as poses:
-            points, size = poses["xy"][frame], poses["size"]
+            points, size = poses["xy"][place], poses["size"]
     except (OSError, KeyError, ValueError, IndexError) as error:
-        raise UserError(f"{path}: expected the key points of frame {frame} (.npz with xy, size), got {error}; run `tcan poses` again") from error
+        raise UserError(f"{path}: expected the key points of frame {place} (.npz with xy, size), got {error}; run `tcan poses` again") from error
     return Image.fromarray(draw_skeleton(points * (side / size[::-1]), side))
 
 
@@ -124,23 +132,23 @@ def strip_of_test_clip(clip, systems, outputs):
     """The strip of a test clip. `systems`: {row: title} of the rows to show; those whose split was not generated are left out."""
     numbers = spread(clip.frames, COLUMNS)
     bands = {"driving pose": [pose_tile(clip.poses, number) for number in numbers],
-             "truth": [picture(clip.folder / f"{number:04d}.png") for number in numbers]}
+             "truth": [frame(clip.folder, number) for number in numbers]}
     for row, title in systems.items():
         if (folder := Path(outputs) / row / "test").is_dir():
-            bands[title] = [picture(folder / clip.id / f"{number:04d}.png") for number in numbers]
-    return strip(picture(clip.folder / "0000.png"), "source\n(first frame)", bands, numbers, clip.id,
+            bands[title] = [frame(folder / clip.id, number) for number in numbers]
+    return strip(frame(clip.folder, 0), "source\n(first frame)", bands, numbers, clip.id,
                  f"set {clip.set}, {clip.frames} frames. The source moves as the clip itself does, so its frames are the truth.")
 
 
 def strip_of_pair(character, driving, systems, outputs):
     """The strip of a character moved by a test clip: there is no truth, only what drives and what comes out."""
     numbers = spread(driving.frames, COLUMNS)
-    bands = {"driving frame": [picture(driving.folder / f"{number:04d}.png") for number in numbers],
+    bands = {"driving frame": [frame(driving.folder, number) for number in numbers],
              "driving pose\n(before retargeting)": [pose_tile(driving.poses, number) for number in numbers]}
     for row, title in systems.items():
         if (folder := Path(outputs) / row / "bizarre").is_dir():
-            bands[title] = [picture(folder / pair(character, driving) / f"{number:04d}.png") for number in numbers]
-    return strip(picture(character.folder / "0000.png"), "source", bands, numbers, f"{character.id}, driven by {driving.id}",
+            bands[title] = [frame(folder / pair(character, driving), number) for number in numbers]
+    return strip(frame(character.folder, 0), "source", bands, numbers, f"{character.id}, driven by {driving.id}",
                  "A character of other proportions than the driving person: the pose is retargeted to it first. There is no truth.")
 
 
@@ -153,10 +161,10 @@ def overview(test, bizarre, systems, outputs):
     for source, driving in [(clip, clip) for clip in test] + list(bizarre):
         split, name = ("test", driving.id) if source is driving else ("bizarre", pair(source, driving))
         number = telling_frame(driving)
-        tiles = [picture(source.folder / "0000.png"), pose_tile(driving.poses, number), picture(driving.folder / f"{number:04d}.png")]
+        tiles = [frame(source.folder, 0), pose_tile(driving.poses, number), frame(driving.folder, number)]
         for row in systems:
             generated = Path(outputs) / row / split
-            tiles.append(picture(generated / name / f"{number:04d}.png") if generated.is_dir() else None)
+            tiles.append(frame(generated / name, number) if generated.is_dir() else None)
         whose = source.id if source is driving else f"{source.id}\ndriven by\n{driving.id}"
         lines.append((f"{whose}\nframe {number}", tiles))
     return grid(["source", "driving pose", "driving frame\n(test: truth)", *systems.values()], lines)

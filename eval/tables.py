@@ -69,11 +69,12 @@ class Scores:
 
 
 def read_systems(params, scale):
-    """{row: System} of params.yaml, first `rows`, then what `external` has of this scale; and the command that makes a row's results at it."""
+    """{row: System} of params.yaml, first this scale's of `rows`, then of `external`; and the command that makes a row's results at it."""
     try:
         document = yaml.safe_load(Path(params).read_text())
         rows, scales, default = document["rows"], document["scales"], document["scale"]
-        systems = {name: System(str(row["title"]), tuple(row["tables"]), _kind(row)) for name, row in rows.items()}
+        systems = {name: System(str(row["title"]), tuple(row["tables"]), _kind(row)) for name, row in rows.items()
+                   if row.get("scales") is None or scale in row["scales"]}
         external = {name: System(str(entry["title"]), tuple(entry.get("tables", (1,))), external=True)
                     for name, entry in (document.get("external") or {}).items() if entry["scale"] == scale}
     except FileNotFoundError as error:

@@ -12,10 +12,16 @@ from tcan import config as configuration
 from tcan.errors import UserError
 
 COMMANDS = {  # name: (module with add_arguments(parser) and run(args, config), what it does)
-    "fetch": ("tcan.data.fetch", "fetch a declared source into data/raw, verified by sha256"),
+    "doctor": ("tcan.doctor.command", "say what a scale needs, what of it is there, and what it will take"),
+    "fetch": ("tcan.fetch.command", "fetch a declared source into data/raw, verified by sha256"),
     "frames": ("tcan.data.frames", "decode, crop and resize the clips of a video set"),
+    "tiktok": ("tcan.data.tiktok", "write the frames of the TikTok set, or of one of its shards"),
+    "bizarre": ("tcan.data.bizarre", "write the Bizarre Pose characters and their marked key points"),
+    "leakage": ("tcan.data.leakage", "look for test videos among the train clips, by id and by perceptual hash"),
+    "gather": ("tcan.data.gather", "bring a set's shards together"),
     "puppets": ("tcan.data.puppet_set", "render the puppet set with its exact key points"),
     "poses": ("tcan.pose.estimate", "find the key points of a set's clips"),
+    "weights": ("tcan.commands.weights", "bring published networks into the foundation's layout: vae, denoiser, appearance, mm1 or mm2"),
     "foundation": ("tcan.commands.foundation", "train a foundation part: autoencoder, denoiser, mm1 or mm2"),
     "keypoint_network": ("tcan.commands.keypoint_network", "train what finds the key points of generated rendered people again"),
     "latents": ("tcan.commands.latents", "encode the train split once, for both stages"),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -11,7 +11,8 @@ from tcan.errors import UserError
 from tcan.sections import Appearance, Claims, Data, Diffusion, Errors, Evaluate, External, Foundation, Generate, Measures, Model, Pose, Row, Stage1, Stage2
 from tcan.strict import named, parse, unknown
 
-TOP = ("scale", "seed", "models", "rows", "external")  # keys of params.yaml beside `scales`
+TOP = ("scale", "seed", "models", "rows", "external", "sources", "acknowledged")  # keys of params.yaml beside `scales`
+OPTIONAL = ("sources", "acknowledged")
 
 
 class Yaml12(yaml.SafeLoader):
@@ -27,7 +28,8 @@ Yaml12.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.\d
 
 @dataclass(frozen=True)
 class Config:
-    """Everything of one scale. `rows[name]` comes resolved through `generation(name)`; `external` holds this scale's entries alone."""
+    """Everything of one scale. `rows[name]` comes resolved through `generation(name)`; `rows` and `external` hold this scale's entries alone.
+    `sources`: folders of sources that are on disk already; `acknowledged`: sources whose terms were accepted."""
 
     scale: str
     seed: int
@@ -45,6 +47,8 @@ class Config:
     models: dict[str, Model]
     rows: dict[str, Row]
     external: dict[str, External]
+    sources: dict[str, str] = field(default_factory=dict)
+    acknowledged: list[str] = field(default_factory=list)
 
     def generation(self, row):
         """The `generate` section of a row: the scale's, with the row's own values over it."""
@@ -114,8 +118,11 @@ def load(path="params.yaml", scale=None):
     values = _resolve_scale(scales, scale)
     if misplaced := sorted(values.keys() & set(TOP)):
         raise UserError(f"scales.{scale}.{misplaced[0]}: expected {misplaced[0]} beside scales, got it inside one; move it to the left margin of {path}")
-    body = {**values, **{key: document.get(key) for key in TOP}, "scale": scale}
+    body = {**values, **{key: document.get(key) for key in TOP if key in document or key not in OPTIONAL}, "scale": scale}
     config = parse(Config, body, "", prefix=f"scales.{scale}.", apart=TOP)
+    _check_scales(config, scales)
+    rows = {name: row for name, row in config.rows.items() if row.scales is None or scale in row.scales}
+    config = dataclasses.replace(config, rows=rows)
     _check(config)
     _check_external(config, scales)
     return dataclasses.replace(config, external={name: entry for name, entry in config.external.items() if entry.scale == scale})
@@ -162,6 +169,8 @@ def _check(config):
             raise UserError(f"{name}: expected a name of letters, digits and _, since it becomes a folder; rename it in params.yaml")
         if wrong := set(row.errors) - {kind.name for kind in dataclasses.fields(Errors)}:
             raise UserError(unknown(sorted(wrong)[0], [kind.name for kind in dataclasses.fields(Errors)], f"rows.{name}.errors"))
+    _check_sources(config)
+    _check_sets(config)
     _check_claims(config)
     window = max(config.generation(name).window for name in config.rows)
     if config.data.clip_frames < max(window, config.stage2.frames, config.evaluate.window):
@@ -172,6 +181,34 @@ def _check(config):
                         f"got {config.foundation.denoiser.batch}; a batch holds all targets of its scenes")
     if config.data.size % 8:
         raise UserError(f"data.size: expected a multiple of 8, got {config.data.size}")
+
+
+def _check_sources(config):
+    from tcan.fetch import sources
+
+    for key, names in (("sources", config.sources), ("acknowledged", config.acknowledged)):
+        known = sources.load() if names else ()
+        for name in names:
+            if name not in known:
+                raise UserError(unknown(name, known, key))
+
+
+def _check_sets(config):
+    """Sets of published data hold one split, and may be made in shards; the others hold several splits, and are made whole."""
+    for name, frame_set in config.data.sets.items():
+        published = frame_set.kind in ("tiktok", "bizarre")
+        if published != (frame_set.split is not None):
+            raise UserError(f"data.sets.{name}.split: expected {'train, test or bizarre' if published else 'none'} for a set of kind {frame_set.kind}, "
+                            f"got {frame_set.split!r}")
+        if frame_set.shards and frame_set.split != "train":
+            raise UserError(f"data.sets.{name}.shards: expected none, since clips of the train split alone are made in shards, got {frame_set.shards}")
+
+
+def _check_scales(config, scales):
+    for name, row in config.rows.items():
+        for scale in row.scales or ():
+            if scale not in scales:
+                raise UserError(unknown(scale, scales, f"rows.{name}.scales"))
 
 
 def _check_claims(config):

@@ -2,19 +2,25 @@
 
 from dataclasses import dataclass, field
 
-SETS = ("video", "puppets")
-ESTIMATORS = ("openpose", "blazepose", "exact+errors")
+SETS = ("video", "puppets", "tiktok", "bizarre")
+ESTIMATORS = ("openpose", "dwpose", "openpose_json", "blazepose", "exact+errors")
 SPLITS = ("train", "test", "bizarre")
+PERSONS = ("steadiest", "largest", "surest")
+UNETS = ("stable_diffusion", "realistic_vision")                      # sources of tcan/fetch/declared/weights.yaml, the paper's first
+CONTROLNETS = ("controlnet_openpose", "controlnet_v11p_openpose")
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
 class FrameSet:
-    """How a set's frames are made, and what finds their key points."""
+    """How a set's frames are made, and what finds their key points. `split`: which clips of a published data set it holds; the other kinds have clips of
+    several. `shards`: in how many pieces a large set is made, each by a job of its own; 0: whole."""
 
     kind: str = field(metadata={"choices": SETS})
     estimator: str = field(metadata={"choices": ESTIMATORS})
+    split: str | None = field(default=None, metadata={"choices": SPLITS})
+    shards: int = field(default=0, metadata={"min": 0})
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,30 @@ class Errors:
 
 
 @dataclass(frozen=True)
+class TikTok:
+    """The TikTok set (tcan/data/tiktok.py). `source`: the authors' copy or its collectors'; `fit`: how a picture that isn't square becomes square;
+    `min_frames`: shorter train clips are left out; `leakage`: what to do about test videos among the train clips; `manifest`: the test videos' frames, a
+    CSV (None: the shipped one); `test_frames`: a folder of DisCo's test frames, where the set itself doesn't have them."""
+
+    source: str = field(default="tiktok", metadata={"choices": ("tiktok", "tiktok_original")})
+    fit: str = field(default="crop", metadata={"choices": ("crop", "pad", "stretch")})
+    min_frames: int = field(default=16, metadata={"min": 1})
+    leakage: str = field(default="stop", metadata={"choices": ("stop", "drop")})
+    manifest: str | None = None
+    test_frames: str | None = None
+
+
+@dataclass(frozen=True)
+class Bizarre:
+    """The Bizarre Pose characters (tcan/data/bizarre.py): `images`, by id, or as many as `draw` by the seed; `keypoints`: a file of hand-made key points
+    (None: the data set's own)."""
+
+    images: list[str] = field(default_factory=list)
+    draw: int = field(default=10, metadata={"min": 1})
+    keypoints: str | None = None
+
+
+@dataclass(frozen=True)
 class Data:
     size: int = field(metadata={"min": 8})
     clip_frames: int = field(metadata={"min": 1})
@@ -59,13 +89,22 @@ class Data:
     videos: dict[str, Video]
     puppets: Puppets
     errors: Errors
+    tiktok: TikTok = TikTok()
+    bizarre: Bizarre = Bizarre()
+
+    def sets_for(self, split):
+        """Names of the sets that may have clips of a split."""
+        return [name for name, frame_set in self.sets.items() if frame_set.split in (None, split)]
 
 
 @dataclass(frozen=True)
 class Pose:
-    """`canvas`: the size in pixels at which key points are drawn before they are averaged down to the frame's size."""
+    """`canvas`: the size in pixels at which key points are drawn before they are averaged down to the frame's size; `person`: which of several people in a
+    picture OpenPose and DWPose follow; `batch`: pictures that go through them together."""
 
     canvas: int = field(metadata={"min": 8})
+    person: str = field(default="steadiest", metadata={"choices": PERSONS})
+    batch: int = field(default=8, metadata={"min": 1})
 
 
 # --- foundation -------------------------------------------------------------------------------------------------------
@@ -110,12 +149,25 @@ class Motion:
 
 
 @dataclass(frozen=True)
+class Published:
+    """Which published networks the foundation is, the paper's by default (tcan/models/conversion.py). `shape`: that of Stable Diffusion 1.5, or any of its
+    kind, for toy-sized stand-ins."""
+
+    denoising: str = field(default=UNETS[0], metadata={"choices": UNETS})
+    appearance: str = field(default=UNETS[1], metadata={"choices": UNETS})
+    controlnet: str = field(default=CONTROLNETS[0], metadata={"choices": CONTROLNETS})
+    dtype: str = field(default="float32", metadata={"choices": ("float32", "float16")})
+    shape: str = field(default="stable_diffusion_1_5", metadata={"choices": ("stable_diffusion_1_5", "any")})
+
+
+@dataclass(frozen=True)
 class Foundation:
     source: str = field(metadata={"choices": ("shipped", "trained", "published")})
     latent_channels: int = field(metadata={"min": 1})
     autoencoder: Autoencoder
     denoiser: Denoiser
     motion: Motion
+    published: Published = Published()
 
 
 # --- the paper's method -----------------------------------------------------------------------------------------------
@@ -265,7 +317,7 @@ class Model:
 class Row:
     """What is generated and scored: a model or a baseline, and what it changes of the scale's `generate`. `poses`: those that the estimator found, or
     the exact ones of rendered clips. `errors`: rates of errors put into the driving poses, as in `data.errors`. `retarget`: whether poses of another body
-    are brought to the source's proportions. `seed`: of the noise; None: the scale's."""
+    are brought to the source's proportions. `seed`: of the noise; None: the scale's. `scales`: those that have the row; None: all."""
 
     title: str
     tables: list[int] = field(metadata={"choices": (1, 2, 3)})
@@ -275,6 +327,7 @@ class Row:
     errors: dict[str, float] = field(default_factory=dict)
     retarget: bool = True
     seed: int | None = None
+    scales: list[str] | None = None
     generate: dict = field(default_factory=dict)
 
 

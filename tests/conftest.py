@@ -13,6 +13,13 @@ ROOT = Path(__file__).parents[1]
 IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "Test"), ("EMAIL", "test@example.org"))}
 
 
+def pytest_collection_modifyitems(items):
+    """With several processes (`-n`), a file's tests stay in one of them, and those that share fetched data and the small world are together."""
+    for item in items:
+        shares = item.path.parent.name == "workflow" and "raw" in item.fixturenames
+        item.add_marker(pytest.mark.xdist_group("world" if shares else item.path.stem))
+
+
 def environment(**more):
     """The environment of a command in a checkout: this interpreter's programs first, one thread, no configuration of the user's."""
     return {**os.environ, **IDENTITY, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1",

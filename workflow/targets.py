@@ -7,6 +7,9 @@ SCALED = ("data", "models", "outputs", "results", "reports")
 
 def check_targets(words, config):
     """Check those words of a command line that are files of this project. Raises UserError for another scale's, and for unknown rows and models."""
+    if "claims" in words and not any(frame_set.kind == "puppets" for frame_set in config.data.sets.values()):
+        raise UserError(f"claims: expected a scale with rendered people, whose true poses are known, got {config.scale!r}; "
+                        f"leave out --config scale={config.scale}")
     for word in words:
         parts = word.split("/")
         if len(parts) < 3 or parts[0] not in SCALED or parts[:2] == ["data", "raw"]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from tcan import provenance
-from tcan.data import clips
+from tcan.data import clips, videos
 from tcan.errors import UserError
 from tcan.files import atomic_dir, write_json
 
@@ -103,7 +103,9 @@ def probe(path):
 def decode(path, indices):
     """Frames of a video by their numbers, uint8 RGB (f, h, w, 3). The one place that knows decord.
 
-    Raises UserError for a file that is missing, broken, truncated or too short.
+    A number counts the frames that the file stores, whatever the time each is shown for, so that a varying frame rate changes nothing.
+    Raises UserError for a file that is missing, broken, truncated or too short, and for one that decord doesn't take: turned by a rotation mark, or of
+    a codec that its FFmpeg (4.1) doesn't know, such as AV1.
     """
     import decord
 
@@ -113,7 +115,7 @@ def decode(path, indices):
     try:
         return reader.get_batch(list(indices)).asnumpy()
     except (decord.DECORDError, RuntimeError) as error:
-        raise UserError(f"{path}: expected a whole video, decoding failed ({_short(error)}); fetch it again") from error
+        raise UserError(f"{path}: expected a whole video, decoding failed ({_reason(path, error)}); fetch it again or convert it to plain H.264") from error
 
 
 def _open(path):
@@ -125,12 +127,12 @@ def _open(path):
     try:
         reader = decord.VideoReader(str(path), num_threads=1)
     except (decord.DECORDError, RuntimeError) as error:
-        raise UserError(f"{path}: expected a whole video, it can't be opened ({_short(error)}); fetch it again") from error
+        raise UserError(f"{path}: expected a whole video, it can't be opened ({_reason(path, error)}); fetch it again or convert it to plain H.264") from error
     if not len(reader):
         raise UserError(f"{path}: expected a video with frames, it has none; fetch it again")
     return reader
 
 
-def _short(error):
-    """What decord says, without the places in its own source and the stack that it adds."""
-    return re.split(r"\.cc:\d+: ", str(error).partition("\n")[0])[-1][:120]
+def _reason(path, error):
+    """What is peculiar about the file, or else what decord says, without the places in its own source and the stack that it adds."""
+    return videos.peculiarity(path) or re.split(r"\.cc:\d+: ", str(error).partition("\n")[0])[-1][:120]

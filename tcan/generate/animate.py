@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from tcan import seeds
+from tcan.data.pictures import read_picture
+from tcan.device import best
 from tcan.errors import UserError
 from tcan.files import sha256_of_folder
-from tcan.generate.framing import centred, fit, read_picture, side_by_side
+from tcan.generate.framing import centred, fit, side_by_side
 from tcan.pose.draw import draw
 from tcan.pose.keypoints import Keypoints
 from tcan.pose.retarget import retarget
@@ -121,7 +123,7 @@ def _pipeline(model, device):
 
     from tcan import TCANPipeline
 
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or best()
     logging.disable_progress_bar()
     try:
         pipeline = TCANPipeline.from_pretrained(model, dtype=torch.float32 if device == "cpu" else torch.float16).to(device)

@@ -20,13 +20,14 @@ SPLITS = ("test", "bizarre")
 @dataclass(frozen=True)
 class Case:
     """source: uint8 RGB (h, w, 3); source_points: its `Keypoints` (1 frame); points: what drives it, in the source's pixels; truth: the folder of
-    the true frames, None where there are none."""
+    the true frames, None where there are none; numbers: the frames' own numbers, None for 0, 1, 2, ..."""
 
     name: str
     source: np.ndarray
     source_points: Keypoints
     points: Keypoints
     truth: Path | None = None
+    numbers: list | None = None
 
 
 def cases_of(split, data, config, row, options):
@@ -37,10 +38,10 @@ def cases_of(split, data, config, row, options):
 def test_cases(data, config, row):
     """Every test clip: the source is its first frame, and all its frames are driven by the row's `poses` with its `errors`."""
     cases = []
-    for clip in clips.find(data, config.data.sets, "test").itertuples():
+    for clip in clips.find(data, config.data.sets_for("test"), "test").itertuples():
         points = _poses(clip, data, row.poses)
         source, driving = clips.read_clip(clip.folder, first=1)[0], _wrong(points, row, config.seed, clip.id)
-        cases.append(Case(clip.id, source, points.frames(slice(1)), driving, Path(clip.folder)))
+        cases.append(Case(clip.id, source, points.frames(slice(1)), driving, Path(clip.folder), clips.numbers(clip.folder)))
     return cases
 
 
@@ -49,8 +50,8 @@ def bizarre_cases(data, config, row, pairing):
     character's proportions, or with `row.retarget` false only brought to the size of its frame."""
     from tcan.pose.retarget import retarget
 
-    characters = list(clips.find(data, config.data.sets, "bizarre").itertuples())
-    driving = list(clips.find(data, config.data.sets, "test").itertuples())
+    characters = list(clips.find(data, config.data.sets_for("bizarre"), "bizarre").itertuples())
+    driving = list(clips.find(data, config.data.sets_for("test"), "test").itertuples())
     if not driving:
         raise UserError(f"{data}: expected test videos to drive the characters, found none; check the splits in params.yaml")
     if pairing == "product":

@@ -2,30 +2,10 @@
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tcan.errors import UserError
 from tcan.pose.keypoints import Keypoints
 
 TILE = 256  # pixels: side by side, pictures are enlarged to at least this height
-
-
-def read_picture(path):
-    """A picture file as uint8 RGB (h, w, 3): turned upright as its EXIF says, on white where it is transparent."""
-    try:
-        with Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file)
-            if picture.mode.startswith(("I", "F")):  # 16 bits and more a value: PIL's own conversion cuts at 255
-                values = np.asarray(picture, np.float64)
-                picture = Image.fromarray((values * (255 / max(255, np.iinfo(np.uint16).max if values.max() > 255 else 255))).round().astype(np.uint8))
-            if picture.mode == "P" or "A" in picture.mode:
-                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
-            return np.asarray(picture.convert("RGB"))
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise UserError(f"{path}: expected a picture, found no file") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise UserError(f"{path}: expected a picture, got another file, a broken one or one that is too large ({reason}); use another") from error
 
 
 def fit(picture, keypoints, shorter, multiple):

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from tcan.data import clips
+from tcan.device import best
 from tcan.errors import UserError
 from tcan.files import atomic_dir, keep_run, sha256_of_folder
 from tcan.generate.cases import SPLITS, cases_of
@@ -39,12 +40,12 @@ def run(args, config):
         if not (args.run / case.name).exists():
             frames = animate(case)
             with atomic_dir(args.run / case.name) as folder:
-                clips.write_clip(folder, frames)
+                clips.write_clip(folder, frames, case.numbers)
         progress.update(number + 1, case.name)
     with atomic_dir(args.out) as folder:
         for case in cases:
             shutil.copytree(args.run / case.name, folder / case.name)
-        write_run(folder, command=f"generate {args.row} {args.split}", config=resolved, seed=config.seed, inputs=inputs)
+        write_run(folder, command=f"generate {args.row} {args.split}", config=resolved, seed=config.seed, inputs=inputs, device=best() if args.model else "cpu")
     shutil.rmtree(args.run)
 
 
@@ -55,6 +56,7 @@ def _baseline(name, foundation):
 
 
 def _pipeline(folder, options, config):
+    """A function from a Case to its frames. On a GPU in half precision, as Stable Diffusion is run; on a CPU in single."""
     import torch
 
     from diffusers.utils import logging
@@ -63,7 +65,8 @@ def _pipeline(folder, options, config):
     from tcan.pose.draw import draw
 
     logging.disable_progress_bar()
-    pipeline = TCANPipeline.from_pretrained(folder, dtype=torch.float32)
+    device = best()
+    pipeline = TCANPipeline.from_pretrained(folder, dtype=torch.float32 if device == "cpu" else torch.float16).to(device)
     pipeline.set_progress_bar_config(disable=True)
 
     def animate(case):

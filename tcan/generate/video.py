@@ -6,9 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
+from tcan.data.videos import RATE, decoded, opened, upright
 from tcan.errors import UserError
 from tcan.files import atomic_file
 
@@ -28,13 +28,13 @@ class Video:
     @classmethod
     def open(cls, path):
         """Raises UserError for a file that is missing, no video, or empty."""
-        with _opened(path) as container:
+        with opened(path) as container:
             stream = container.streams.video[0]
-            first = next(_decoded(container, path), None)
+            first = next(decoded(container, path), None)
             if first is None:
                 raise UserError(f"{path}: expected a video with frames, got none; use another file")
             seconds = container.duration / av.time_base if container.duration else None
-            return cls(Path(path), float(stream.average_rate or stream.guessed_rate or 30), _picture(first, stream).shape[:2], seconds)
+            return cls(Path(path), float(stream.average_rate or stream.guessed_rate or RATE), upright(first, stream).shape[:2], seconds)
 
     def pictures(self, fps=None, start=0.0, count=None):
         """Yield uint8 RGB (h, w, 3), one by one, at times start, start + 1 / fps, ... (seconds; fps: default the video's own), at most `count`.
@@ -44,12 +44,12 @@ class Video:
         """
         fps = fps or self.fps
         number, shown = 0, None
-        with _opened(self.path) as container:
+        with opened(self.path) as container:
             stream = container.streams.video[0]
             zero = float((stream.start_time or 0) * stream.time_base)
             if start:
                 container.seek(int((start + zero) * av.time_base))  # to a key frame before it
-            for frame in itertools.chain(_decoded(container, self.path), [None]):
+            for frame in itertools.chain(decoded(container, self.path), [None]):
                 if frame is not None:
                     until = frame.time - zero - EARLY / self.fps
                 elif shown is not None:
@@ -57,7 +57,7 @@ class Video:
                 while shown is not None and start + number / fps < until:
                     if number == count:
                         return
-                    yield _picture(shown, stream)
+                    yield upright(shown, stream)
                     number += 1
                 shown = frame
 
@@ -79,32 +79,3 @@ def write(path, pictures, fps, title, comment):
                 stream.height, stream.width = picture.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
-
-
-def _opened(path):
-    if not Path(path).is_file():
-        raise UserError(f"{path}: expected a video, found no file")
-    try:
-        container = av.open(str(path))
-    except av.FFmpegError as error:
-        raise UserError(f"{path}: expected a video, it can't be opened ({error.strerror}); use another file") from error
-    if not container.streams.video:
-        container.close()
-        raise UserError(f"{path}: expected a video, got a file with no pictures; use another file")
-    return container
-
-
-def _decoded(container, path):
-    try:
-        yield from container.decode(container.streams.video[0])
-    except av.FFmpegError as error:
-        raise UserError(f"{path}: expected a whole video, decoding failed ({error.strerror}); use another file") from error
-
-
-def _picture(frame, stream):
-    """uint8 RGB (h, w, 3), upright, with square pixels."""
-    picture = frame.to_ndarray(format="rgb24")
-    ratio = stream.sample_aspect_ratio or 1
-    if ratio != 1:
-        picture = cv2.resize(picture, (round(picture.shape[1] * float(ratio)), picture.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))

@@ -1,4 +1,4 @@
-"""The networks that training starts from, out of one folder: vae/, denoiser/{unet,controlnet,scheduler,prompt.safetensors}, mm1/, mm2/."""
+"""The networks that training starts from, out of one folder: vae/, denoiser/{unet,controlnet,scheduler,prompt.safetensors}, appearance/, mm1/, mm2/."""
 
 import json
 from pathlib import Path
@@ -27,6 +27,11 @@ class Foundation:
     def unet(self):
         """The base UNet, for single pictures."""
         return published.load("unet", self._existing("denoiser/unet"))
+
+    def appearance(self):
+        """What the appearance UNet starts from: a fine-tune of the base UNet (appearance/, Realistic Vision in the paper) if there is one, else the base."""
+        folder = self.folder / "appearance"
+        return published.load("unet", folder) if folder.exists() else self.unet()
 
     def controlnet(self):
         return published.load("controlnet", self._existing("denoiser/controlnet"))

@@ -25,7 +25,7 @@ class TrainClips:
     def __init__(self, folder, canvas):
         """folder: what `tcan latents` wrote; canvas: as in tcan.pose.draw.draw."""
         try:
-            table = pd.read_csv(Path(folder) / "clips.csv")
+            table = pd.read_csv(Path(folder) / "clips.csv", dtype={"id": str})
         except FileNotFoundError as error:
             raise UserError(f"{folder}: expected the encoded train split, found none; run `tcan latents` first") from error
         self.paths, self.lengths = [Path(folder) / f"{name}.safetensors" for name in table.id], table.frames.tolist()
@@ -67,7 +67,7 @@ def run(args, config):
 
     device = accelerator().device
     vae = Foundation(args.foundation).vae().to(device)
-    table = clips.find(args.data, config.data.sets, "train")
+    table = clips.find(args.data, config.data.sets_for("train"), "train")
     keep_run(args.run, {"vae": sha256_of_folder(args.foundation / "vae"), "clips": [table.id.tolist(), table.sha256.tolist()],
                         "poses": [sha256_of(path) for path in table.poses]})
     progress = Progress("latents", len(table))

@@ -25,7 +25,7 @@ class Stage1:
         """model: tcan.config.Model (its switches appa and train_controlnet count here)."""
         torch.manual_seed(config.seed)  # the LoRA's gaussian A
         self.config, self.model, self.device = config, model, device
-        self.appearance = foundation.unet()
+        self.appearance = foundation.appearance()
         self.unet = foundation.unet().requires_grad_(False)
         self.controlnet = foundation.controlnet().requires_grad_(model.train_controlnet)
         self.scheduler = scheduler(config.diffusion)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tcan import cli
+from tcan.data import pictures
 from tcan.errors import UserError
 from tcan.generate import animate, framing
 from tcan.generate.video import Video, write
@@ -80,9 +81,9 @@ def test_every_option_counts(run, tmp_path):
         return np.stack(list(Video.open(tmp_path / "out.mp4").pictures())).astype(int)
 
     first = made()
-    assert np.abs(made() - first).max() <= 4, "the same again, but for roundings"
+    assert np.abs(made() - first).mean() < 0.4, "the same again, but for roundings, of which the video's coding makes a few grey levels here and there"
     for words in (["--seed", "7"], ["--guidance", "4"], ["--no-retarget"], ["--start", "0.5"], ["--fps", "6"], ["--tau", "9"]):
-        assert np.abs(made(*words) - first).max() > 4, words
+        assert np.abs(made(*words) - first).mean() > 0.8, words
     assert made("--size", "64").shape == (6, 96, 64, 3)
 
 
@@ -134,7 +135,7 @@ def test_pictures_of_every_mode(tmp_path, mode):
     path = tmp_path / ("it.tif" if mode in ("CMYK", "F") else "it.png")
     picture = Image.fromarray(values.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(values).convert(mode)
     picture.save(path)
-    read = framing.read_picture(path)
+    read = pictures.read_picture(path)
     assert read.shape == (10, 20, 3) and read.dtype == np.uint8
     if mode != "1":
         assert np.abs(read[..., 0].astype(int) - values).max() <= 3, "the same greys"
@@ -144,12 +145,12 @@ def test_transparent_is_white_and_exif_is_obeyed(tmp_path):
     clear = np.zeros((4, 6, 4), np.uint8)
     clear[:, :3] = 10, 20, 30, 255
     Image.fromarray(clear).save(tmp_path / "clear.png")
-    read = framing.read_picture(tmp_path / "clear.png")
+    read = pictures.read_picture(tmp_path / "clear.png")
     assert (read[:, 3:] == 255).all() and (read[0, 0] == (10, 20, 30)).all()
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright: turn clockwise to see it
     Image.fromarray(np.concatenate([np.full((20, 40, 3), 250, np.uint8), np.zeros((20, 40, 3), np.uint8)])).save(tmp_path / "turned.jpg", exif=exif)
-    turned = framing.read_picture(tmp_path / "turned.jpg")
+    turned = pictures.read_picture(tmp_path / "turned.jpg")
     assert turned.shape == (40, 40, 3) and turned[:, 30:].mean() > 240 and turned[:, :10].mean() < 15
 
 
@@ -187,4 +188,4 @@ def test_a_picture_that_is_too_large_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     Image.fromarray(grey(9)).save(tmp_path / "large.png")
     with pytest.raises(UserError, match="too large"):
-        framing.read_picture(tmp_path / "large.png")
+        pictures.read_picture(tmp_path / "large.png")

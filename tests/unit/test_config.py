@@ -21,7 +21,7 @@ def write(tmp_path, document):
     return path
 
 
-@pytest.mark.parametrize("scale", ["smoke", "lite"])
+@pytest.mark.parametrize("scale", ["smoke", "lite", "paper"])
 def test_shipped_parameters_are_valid(scale):
     config = load("params.yaml", scale)
     assert config.scale == scale
@@ -74,7 +74,7 @@ def mutations():
         "external.curves: expected a name of its own for results/lite/curves, got that of the folder": at("external", "curves", value=external()),
         "a/b: expected a name of letters, digits and _": at("external", "a/b", value=external()),
         "7: expected a name of letters, digits and _": at("external", 7, value=external()),
-        "external.other.scale: expected one of lite, smoke, got 'light'; did you mean 'lite'?": at("external", "other", value=external(scale="light")),
+        "external.other.scale: expected one of lite, paper, smoke, got 'light'; did you mean 'lite'?": at("external", "other", value=external(scale="light")),
         "external.other.frames: expected a folder, relative to the project or absolute, got '~/x'": at("external", "other", value=external(frames="~/x")),
         "external.other.frames: expected a folder, relative to the project or absolute, got ' '": at("external", "other", value=external(frames=" ")),
         "external.other.frames: expected a path without braces": at("external", "other", value=external(frames="frames/{row}")),
@@ -83,6 +83,14 @@ def mutations():
         "external.other: expected one of title, frames, scale, tables, got 'frame'; did you mean 'frames'?":
             at("external", "other", value={"title": "x", "frame": "x", "scale": "lite"}),
         "external.other.scale: expected a value, got none": at("external", "other", value={"title": "x", "frames": "x"}),
+        "rows.oracle.scales: expected one of lite, paper, smoke, got 'lit'; did you mean 'lite'?": at("rows", "oracle", "scales", value=["lit"]),
+        "data.sets.puppets.split: expected none for a set of kind puppets, got 'test'": at("scales", "lite", "data", "sets", "puppets", "split", value="test"),
+        "data.sets.tiktok.split: expected train, test or bizarre for a set of kind tiktok, got None":
+            at("scales", "lite", "data", "sets", "tiktok", value={"kind": "tiktok", "estimator": "openpose"}),
+        "data.sets.tiktok.shards: expected none, since clips of the train split alone are made in shards, got 2":
+            at("scales", "lite", "data", "sets", "tiktok", value={"kind": "tiktok", "split": "test", "shards": 2, "estimator": "openpose"}),
+        "data.tiktok.leakage: expected one of stop, drop, got 'ignore'": at("scales", "lite", "data", "tiktok", value={"leakage": "ignore"}),
+        "sources: expected a mapping, got ['x']": at("sources", value=["x"]),
         "letters, digits and _, since": at("rows", "../up", value={"title": "x", "baseline": "copy", "tables": [1]}),
     }
 
@@ -106,8 +114,14 @@ def test_external_rows_are_those_of_the_scale(tmp_path, document):
         lite.scored_row("tiny")
 
 
+def test_rows_are_those_of_the_scale(tmp_path, document):
+    assert "oracle" in load("params.yaml", "lite").rows and "oracle" not in load("params.yaml", "paper").rows
+    del document["rows"]["oracle"]["scales"]
+    assert "oracle" in load(write(tmp_path, document), "paper").rows
+
+
 def test_unknown_scale(tmp_path, document):
-    with pytest.raises(UserError, match="expected one of lite, smoke.*got 'huge'"):
+    with pytest.raises(UserError, match="expected one of lite, paper, smoke.*got 'huge'"):
         load(write(tmp_path, document), "huge")
 
 

@@ -49,7 +49,8 @@ class Looker:
 
 def run(config, people, out, estimator="blazepose", **arguments):
     data = dataclasses.replace(config.data, sets={"people": FrameSet("video", estimator)})
-    args = SimpleNamespace(**{"set": "people", "frames": people, "out": out, "raw": None, "exact": None, **arguments})
+    args = SimpleNamespace(**{"set": "people", "frames": people, "out": out, "raw": None, "exact": None, "run": None, "leave_out": False,
+                              "person": "steadiest", "device": "cpu", "batch": 8, **arguments})
     estimate.run(args, dataclasses.replace(config, data=data))
 
 
@@ -122,6 +123,8 @@ def test_true_key_points_go_through_the_seeded_error_model(tmp_path, config, peo
     ("exact+errors", "--exact: expected the folder of true key points"),
     ("blazepose", "--raw: expected the folder of fetched sources"),
     ("openpose", "--raw: expected the folder of fetched sources"),
+    ("dwpose", "--raw: expected the folder of fetched sources"),
+    ("openpose_json", "--raw: expected the folder of fetched sources"),
 ])
 def test_missing_arguments(tmp_path, config, people, estimator, message):
     with pytest.raises(UserError, match=message):

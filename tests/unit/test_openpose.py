@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tcan.errors import UserError
+from tcan.pose import part_affinity
 from tcan.pose.openpose import SIDE, WEIGHTS, OpenPose
 
 
@@ -28,27 +29,29 @@ def test_nobody_is_explicit(weights):
     assert xy.shape == (1, 18, 2) and np.isnan(xy).all() and (score == 0).all()
 
 
-def test_the_surest_person_in_units_of_the_picture(weights, monkeypatch):
+def test_people_in_units_of_the_picture(weights, monkeypatch):
     look = OpenPose(weights)
     seen = []
 
-    def network(picture):
-        """Two people: a nose (score 0.4), and a nose and a neck (0.9 and 0.5)."""
-        seen.append(picture)
-        candidate = np.array([[10, 20, 0.4, 0], [256, 128, 0.9, 1], [256, 256, 0.5, 2]])
-        subset = np.full((2, 20), -1.0)
-        subset[0, [0, 18, 19]] = 0, 4, 4
-        subset[1, [0, 1, 18, 19]] = 1, 2, 9, 5
-        return candidate, subset
+    def maps(inputs):
+        seen.append(inputs)
+        return np.zeros((1, 19, 23, 46), np.float32), np.zeros((1, 38, 23, 46), np.float32)
 
-    network.format_body_result = look._detector.body_estimation.format_body_result
-    monkeypatch.setattr(look._detector, "body_estimation", network)
+    def people(heat, fields, shape, size):
+        """A nose (score 0.4), and a nose and a neck (1.2 and 0.5)."""
+        assert shape == (184, 368) and size == (SIDE, 2 * SIDE)
+        joints = np.full((2, 18, 3), np.nan)
+        joints[0, 0], joints[1, :2] = (10, 20, 0.4), [(256, 128, 1.2), (256, 256, 0.5)]
+        return joints, np.array([4.0, 9.0])
+
+    monkeypatch.setattr(look, "maps", maps)
+    monkeypatch.setattr(part_affinity, "people", people)
     picture = np.zeros((100, 200, 3), np.uint8)
     picture[..., 0] = 255
-    (xy,), (score,) = look([picture])
-    assert np.allclose(xy[:2], [[256 / 1024, 128 / SIDE], [256 / 1024, 256 / SIDE]]) and np.isnan(xy[2:]).all()
-    assert np.allclose(score[:3], [0.9, 0.5, 0])
-    assert seen[0].shape == (SIDE, 2 * SIDE, 3) and seen[0][0, 0].tolist() == [0, 0, 255], "the network was trained on BGR"
+    (found,) = look.people([picture])
+    assert np.allclose(found.xy[1, :2], [[256 / 1024, 128 / SIDE], [256 / 1024, 256 / SIDE]]) and np.isnan(found.xy[1, 2:]).all()
+    assert np.allclose(found.score[:, :3], [[0.4, 0, 0], [1, 0.5, 0]]) and found.surety.tolist() == [4, 9]
+    assert seen[0].shape == (1, 3, 184, 368) and np.allclose(seen[0][0, :, 0, 0], [-0.5, -0.5, 255 / 256 - 0.5]), "the network was trained on BGR"
 
 
 def test_missing_and_other_weights(tmp_path):

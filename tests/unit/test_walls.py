@@ -33,7 +33,10 @@ def test_packages_meet_only_in_files(package, never):
         assert not never & set(imports(path)), path.relative_to(ROOT)
 
 
-@pytest.mark.parametrize("module", ["tcan", "tcan.config", "tcan.cli", "tcan.data.sources", "eval", "eval.protocol", "eval.cli", "eval.features"])
+MODULES = ("tcan", "tcan.config", "tcan.cli", "tcan.doctor.command", "tcan.fetch.sources", "eval", "eval.protocol", "eval.cli", "eval.features")
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_imports_no_torch(module):
     code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}} & {{'torch', 'torchvision', 'diffusers', 'transformers'}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

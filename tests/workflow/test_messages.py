@@ -17,7 +17,7 @@ def told(checkout, *words):
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    (("reproduce", "--config", "scale=smok"), "error: scale: expected one of lite, smoke, got 'smok'; pass --scale or snakemake --config scale=NAME"),
+    (("reproduce", "--config", "scale=smok"), "error: scale: expected one of lite, paper, smoke, got 'smok'; pass --scale or snakemake --config scale=NAME"),
     (("results/smoke/apa/metrics.json", "--config", "scale=smoke"), "error: row: expected one of base, appa, "),
     (("models/smoke/appa_mm3/run.json", "--config", "scale=smoke"), "error: model: expected one of base_mm1, "),
     (("results/lite/appa/metrics.json", "--config", "scale=smoke"), "error: results/lite/appa/metrics.json: expected a target of the scale 'smoke', "

@@ -43,6 +43,18 @@ def test_target(fresh, target, jobs):
     assert {rule: count for rule, count in planned.items() if rule != target} == jobs
 
 
+def test_the_paper_scale(fresh):
+    """Frames and key points of the train split in as many jobs as it has shards, the test videos in one; then what the other scales do."""
+    assert fresh.planned("--config", "scale=paper") == {
+        "source": 14, "weights": 5, "bizarre_frames": 1, "tiktok_frames": 1, "tiktok_shard": 24, "leakage": 1, "poses": 2, "poses_shard": 24, "gather": 1,
+        "latents": 1, "stage1": 3, "stage2": 5, "generate": 18, "score": 9, "report": 1}
+
+
+def test_claims_need_rendered_people(fresh):
+    printed = fresh.snakemake("--dry-run", "claims", "--config", "scale=paper", fails=True)
+    assert "error: claims: expected a scale with rendered people, whose true poses are known, got 'paper'" in printed
+
+
 def test_after_it_nothing(world):
     assert world.planned("reproduce") == {}
 

@@ -11,8 +11,9 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 from eval import features
 from eval.errors import UserError as EvalUserError
 from tcan import config as configuration
-from tcan.data import sources as declared
+from tcan.data.shards import shard_name
 from tcan.errors import UserError
+from tcan.fetch import sources as declared
 from workflow.external import fingerprint, folders
 from workflow.imports import sources_of
 from workflow.locks import release_stale
@@ -36,8 +37,9 @@ except (UserError, EvalUserError) as error:
 
 SCALE = CONFIG.scale
 ROWS, MODELS, STAGE1 = CONFIG.every_row, CONFIG.every_model, CONFIG.stage1_models  # the tables', and those that `claims` adds
+KINDS = {frame_set.kind for frame_set in CONFIG.data.sets.values()}
 GENERATED_SPLITS = ("test", "bizarre")
-ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "exact+errors": []}
+ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": [], "exact+errors": []}
 
 
 def any_of(names):
@@ -45,15 +47,21 @@ def any_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def sets_of_kind(kind):
-    return [name for name, frame_set in CONFIG.data.sets.items() if frame_set.kind == kind]
+def sets_of_kind(kind, sharded=False):
+    return [name for name, frame_set in CONFIG.data.sets.items() if frame_set.kind == kind and bool(frame_set.shards) == sharded]
+
+
+def shards_of(name):
+    return [shard_name(number) for number in range(CONFIG.data.sets[name].shards)]
 
 
 def sets_with(split):
     """The sets that hold clips of a split."""
-    puppets = {"train": True, "test": CONFIG.data.puppets.test_clips, "bizarre": CONFIG.data.puppets.bizarre_characters}[split]
-    videos = any(video.split == split for video in CONFIG.data.videos.values())
-    return [name for name, frame_set in CONFIG.data.sets.items() if (videos if frame_set.kind == "video" else puppets)]
+    declared = {
+        "puppets": {"train": True, "test": CONFIG.data.puppets.test_clips, "bizarre": CONFIG.data.puppets.bizarre_characters}[split],
+        "video": any(video.split == split for video in CONFIG.data.videos.values()),
+    }
+    return [name for name, frame_set in CONFIG.data.sets.items() if declared.get(frame_set.kind, frame_set.split == split)]
 
 
 def clips_of(sets):
@@ -73,14 +81,18 @@ def raw(names):
 
 
 def pins(names):
-    return {name: SOURCES[name].sha256 for name in names}
+    return {name: SOURCES[name].fingerprint for name in names}
 
 
 wildcard_constraints:
     source=any_of(SOURCES),
-    set=any_of(CONFIG.data.sets),
+    set=any_of(name for name, frame_set in CONFIG.data.sets.items() if not frame_set.shards),
+    sharded_set=any_of(name for name, frame_set in CONFIG.data.sets.items() if frame_set.shards),
+    shard=r"\d+",
     video_set=any_of(sets_of_kind("video")),
     puppet_set=any_of(sets_of_kind("puppets")),
+    tiktok_set=any_of(sets_of_kind("tiktok")),
+    bizarre_set=any_of(sets_of_kind("bizarre")),
     motion_module="mm1|mm2",
     stage1=any_of(STAGE1),
     model=any_of(MODELS),

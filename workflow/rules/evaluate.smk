@@ -35,5 +35,5 @@ rule score:
         runtime=60,
     shell:
         "python -m eval score {params.generated:q} {params.truth} --log {log} --split test --protocol {params.protocols}"
-        " --weights data/raw --networks {params.networks} --window {params.window} {params.gaps}"
+        " --weights data/raw --networks {params.networks} --window {params.window} {params.gaps} --device auto"
         " --cache runs/{SCALE}/features --out {output.metrics}"

