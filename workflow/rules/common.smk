@@ -39,6 +39,8 @@ SCALE = CONFIG.scale
 ROWS, MODELS, STAGE1 = CONFIG.every_row, CONFIG.every_model, CONFIG.stage1_models  # the tables', and those that `claims` adds
 KINDS = {frame_set.kind for frame_set in CONFIG.data.sets.values()}
 GENERATED_SPLITS = ("test", "bizarre")
+GPU = int(CONFIG.foundation.source == "published")  # a job that runs networks of that size has the machine's cards to itself (profiles/default)
+LARGE = 8 if GPU else 1                             # and as many times the memory
 ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": [], "exact+errors": []}
 
 

@@ -31,7 +31,8 @@ rule score:
     benchmark:
         f"benchmarks/{SCALE}/score/{{row}}.tsv"
     resources:
-        mem_mb=3000,
+        mem_mb=3000 * LARGE,
+        gpu=GPU,
         runtime=60,
     shell:
         "python -m eval score {params.generated:q} {params.truth} --log {log} --split test --protocol {params.protocols}"

@@ -22,7 +22,8 @@ rule generate:
     benchmark:
         f"benchmarks/{SCALE}/generate/{{row}}.{{split}}.tsv"
     resources:
-        mem_mb=3000,
+        mem_mb=3000 * LARGE,
+        gpu=GPU,
         runtime=60,
     shell:
         "python -m tcan generate {wildcards.row} --scale {SCALE} --log {log} --split {wildcards.split} --data data/{SCALE}"

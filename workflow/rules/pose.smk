@@ -37,7 +37,8 @@ rule poses:
     benchmark:
         f"benchmarks/{SCALE}/poses/{{set}}.tsv"
     resources:
-        mem_mb=2000,
+        mem_mb=2000 * LARGE,
+        gpu=GPU,
         runtime=20,
     shell:
         "python -m tcan poses --scale {SCALE} --log {log} --set {wildcards.set} --frames data/{SCALE}/frames/{wildcards.set}"
@@ -58,7 +59,8 @@ rule poses_shard:
     benchmark:
         f"benchmarks/{SCALE}/poses/{{sharded_set}}/{{shard}}.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=4000 * LARGE,
+        gpu=GPU,
         runtime=240,
     shell:
         "python -m tcan poses --scale {SCALE} --log {log} --set {wildcards.sharded_set} --frames data/{SCALE}/frames/{wildcards.sharded_set}/shards/{wildcards.shard}"

@@ -18,7 +18,8 @@ rule latents:
     benchmark:
         f"benchmarks/{SCALE}/latents.tsv"
     resources:
-        mem_mb=3000,
+        mem_mb=3000 * LARGE,
+        gpu=GPU,
         runtime=30,
     shell:
         "python -m tcan latents --scale {SCALE} --log {log} --data data/{SCALE} --foundation {FOUNDATION} --run {params.run} --out models/{SCALE}/latents"
@@ -40,7 +41,8 @@ rule stage1:
     benchmark:
         f"benchmarks/{SCALE}/stage1/{{stage1}}.tsv"
     resources:
-        mem_mb=3000,
+        mem_mb=3000 * LARGE,
+        gpu=GPU,
         runtime=120,
     shell:
         "{TRAINER} stage1 {wildcards.stage1} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
@@ -66,7 +68,8 @@ rule stage2:
     benchmark:
         f"benchmarks/{SCALE}/stage2/{{model}}.tsv"
     resources:
-        mem_mb=3000,
+        mem_mb=3000 * LARGE,
+        gpu=GPU,
         runtime=120,
     shell:
         "{TRAINER} stage2 {wildcards.model} --scale {SCALE} --log {log} --latents models/{SCALE}/latents"
