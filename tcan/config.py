@@ -200,6 +200,8 @@ def _check_sets(config):
         if published != (frame_set.split is not None):
             raise UserError(f"data.sets.{name}.split: expected {'train, test or bizarre' if published else 'none'} for a set of kind {frame_set.kind}, "
                             f"got {frame_set.split!r}")
+        if frame_set.kind == "tiktok" and config.data.tiktok.min_frames < config.stage2.frames:
+            raise UserError(f"data.tiktok.min_frames: expected at least a window of stage 2 ({config.stage2.frames}), got {config.data.tiktok.min_frames}")
         if frame_set.shards and frame_set.split != "train":
             raise UserError(f"data.sets.{name}.shards: expected none, since clips of the train split alone are made in shards, got {frame_set.shards}")
 

@@ -114,6 +114,12 @@ def test_external_rows_are_those_of_the_scale(tmp_path, document):
         lite.scored_row("tiny")
 
 
+def test_clips_that_stage_2_could_not_use_are_not_kept(tmp_path, document):
+    document["scales"]["paper"]["data"]["tiktok"]["min_frames"] = 15
+    with pytest.raises(UserError, match=r"data.tiktok.min_frames: expected at least a window of stage 2 \(16\), got 15"):
+        load(write(tmp_path, document), "paper")
+
+
 def test_rows_are_those_of_the_scale(tmp_path, document):
     assert "oracle" in load("params.yaml", "lite").rows and "oracle" not in load("params.yaml", "paper").rows
     del document["rows"]["oracle"]["scales"]
