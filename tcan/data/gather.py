@@ -7,7 +7,7 @@ import pandas as pd
 
 from tcan import provenance
 from tcan.data import clips, left_out
-from tcan.data.shards import SHARD, SHARDS, shard_name
+from tcan.data.shards import SHARD, folders
 from tcan.errors import UserError
 from tcan.files import atomic_file
 from tcan.pose.estimate import LEFT_OUT
@@ -25,15 +25,15 @@ def run(args, config):
     if not count:
         known = [name for name, frame_set in config.data.sets.items() if frame_set.shards]
         raise UserError(f"--set: expected a set with shards ({', '.join(known) or 'none is declared'}), got {args.set!r}")
-    gather(args.frames, args.poses, [shard_name(number) for number in range(count)], _leaking(args.leakage), config.seed)
+    gather(args.frames, args.poses, count, _leaking(args.leakage), config.seed)
 
 
-def gather(frames, poses, names, leaking, seed):
-    """Write frames/clips.csv, frames/left_out.csv and, last, poses/run.json of the shards `names`. leaking: ids that must not be trained on.
+def gather(frames, poses, shards, leaking, seed):
+    """Write frames/clips.csv, frames/left_out.csv and, last, poses/run.json of a set of so many shards. leaking: ids that must not be trained on.
 
     Raises UserError where nothing is left.
     """
-    parts = [(frames / SHARDS / name, poses / SHARDS / name) for name in names]
+    parts = list(zip(folders(frames, shards), folders(poses, shards), strict=True))
     table = pd.concat([clips.read_table(part)[clips.COLUMNS].assign(**{SHARD: part.name}) for part, _ in parts]).sort_values("id")
     lost = left_out.gather(part for part, _ in parts)
     lost += [{"id": clip, "split": entry["split"], "reason": entry["reason"]} for _, part in parts
@@ -48,7 +48,7 @@ def gather(frames, poses, names, leaking, seed):
     with atomic_file(frames / "clips.csv") as temporary:
         kept.to_csv(temporary, index=False, lineterminator="\n")
     markers = [folder / "run.json" for part in parts for folder in part]
-    provenance.write_run(poses, command="gather", seed=seed, config={"shards": len(names)}, inputs=[frames / "clips.csv", *markers],
+    provenance.write_run(poses, command="gather", seed=seed, config={"shards": shards}, inputs=[frames / "clips.csv", *markers],
                          extra={"clips": len(kept), "frames": int(kept.frames.sum()), "left_out": len(lost)})
 
 

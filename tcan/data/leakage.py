@@ -24,6 +24,7 @@ import pandas as pd
 from scipy import fft, stats
 
 from tcan.data import clips
+from tcan.data.shards import folders
 from tcan.data.tiktok_layout import normal
 from tcan.errors import UserError
 from tcan.files import atomic_file, write_json
@@ -39,12 +40,16 @@ COLUMNS = ["train", "test", "alike", "of", "distance", "mirrored"]
 
 
 def add_arguments(parser):
-    parser.add_argument("--frames", type=Path, nargs="+", required=True, help="folders with a clips.csv: the set's frames, or those of all its shards")
+    parser.add_argument("--data", type=Path, required=True, help="data/SCALE: the frames of its sets of kind `tiktok` are looked at, shard by shard")
     parser.add_argument("--out", type=Path, required=True, help="report to write, a .json; the pairs of leaking clips go into a .csv beside it")
 
 
 def run(args, config):
-    table = pd.concat([clips.read_table(folder) for folder in args.frames])
+    sets = {name: frame_set for name, frame_set in config.data.sets.items() if frame_set.kind == "tiktok"}
+    places = [place for name, frame_set in sets.items() for place in folders(args.data / "frames" / name, frame_set.shards)]
+    if not places:
+        raise UserError("leakage: expected a scale with sets of kind tiktok, got none; pass --scale paper")
+    table = pd.concat([clips.read_table(place) for place in places])
     check(table, args.out, config.data.tiktok.leakage)
 
 
@@ -55,7 +60,7 @@ def check(table, out, leakage):
     """
     train, test = (table.query("split == @split").sort_values("id") for split in ("train", "test"))
     if not len(test):
-        raise UserError("leakage: expected test videos to look for, found none; pass the folders of all shards as --frames")
+        raise UserError("leakage: expected test videos to look for, found none; declare a set of them in data.sets")
     by_id = sorted(set(map(normal, train.id)) & set(map(normal, test.id)))
     pairs, nearest = compare(_hashes(train, _sampled), _hashes(test, _dense))
     leaking = sorted({pair["train"] for pair in pairs} | {clip for clip in train.id if normal(clip) in by_id})

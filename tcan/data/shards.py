@@ -9,6 +9,11 @@ def shard_name(number):
     return f"{number:04d}"
 
 
+def folders(place, count):
+    """The folders that a set's clips lie in: its own, `place`, or those of its `count` shards."""
+    return [place / SHARDS / shard_name(number) for number in range(count)] or [place]
+
+
 def of_shard(ids, number, count):
     """The ids, sorted, that shard `number` of `count` holds: every count-th, so that all shards are of a size."""
     return sorted(ids)[number::count]

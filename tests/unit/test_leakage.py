@@ -10,6 +10,7 @@ import pytest
 from tcan import cli
 from tcan.data import clips, leakage, videos
 from tcan.errors import UserError
+from tcan.sections import FrameSet
 from tests.paper_world import scene, write_mp4
 
 SIZE, LENGTH = 96, 24
@@ -98,11 +99,13 @@ def test_frames_of_one_colour_say_nothing(known, tmp_path):
 
 
 def test_a_leak_stops_and_names_the_pairs(known, tmp_path, monkeypatch, capfd):
-    make(tmp_path / "set/000", {"00001": mirrored(known["00337"])}, {})
-    make(tmp_path / "set/001", {"00002": film("alien")}, known)
-    config = SimpleNamespace(data=SimpleNamespace(tiktok=SimpleNamespace(leakage="stop")))
+    make(tmp_path / "frames/train/shards/0000", {"00001": mirrored(known["00337"])}, {})
+    make(tmp_path / "frames/train/shards/0001", {"00002": film("alien")}, {})
+    make(tmp_path / "frames/test", {}, known)
+    sets = {"train": FrameSet("tiktok", "openpose", "train", 2), "test": FrameSet("tiktok", "openpose", "test"), "other": FrameSet("puppets", "exact+errors")}
+    config = SimpleNamespace(data=SimpleNamespace(sets=sets, tiktok=SimpleNamespace(leakage="stop")))
     monkeypatch.setattr(cli.configuration, "load", lambda *args: config)
-    words = ["leakage", "--frames", str(tmp_path / "set/000"), str(tmp_path / "set/001"), "--out", str(tmp_path / "leakage.json")]
+    words = ["leakage", "--data", str(tmp_path), "--out", str(tmp_path / "leakage.json")]
     assert cli.main(words) == 2
     said = capfd.readouterr().err.strip()
     assert "\n" not in said and "1 of 2 train clips are among the 2 test videos: 00001 = 00337 mirrored (16 of 16 frames)" in said

@@ -151,7 +151,6 @@ rule leakage:
         f"data/{SCALE}/leakage.json",
     params:
         leakage=CONFIG.data.tiktok.leakage,
-        folders=lambda wildcards, input: [Path(path).parent for path in input.frames],
     log:
         f"logs/{SCALE}/leakage.log",
     benchmark:
@@ -160,7 +159,7 @@ rule leakage:
         mem_mb=2000,
         runtime=60,
     shell:
-        "python -m tcan leakage --scale {SCALE} --log {log} --frames {params.folders} --out {output}"
+        "python -m tcan leakage --scale {SCALE} --log {log} --data data/{SCALE} --out {output}"
 
 
 rule gather:
