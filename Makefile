@@ -29,7 +29,7 @@ foundation: $(STAMP) ## train the foundation models that are shipped in weights/
 
 test: $(STAMP) ## lint and tests
 	ruff check .
-	python -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive python -m pytest -n auto --dist loadgroup
 
 restore: $(STAMP) ## after a clone: bring back what `dvc push` kept, so that nothing has to run again
 	dvc pull
