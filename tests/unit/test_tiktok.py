@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from tcan.data.pictures import squared
 from tcan.errors import UserError
 from tcan.sections import FrameSet
 from tests import paper_world
+from tests.conftest import ROOT, environment
 
 SIZE = 32
 TESTS = paper_world.manifest_videos()
@@ -257,63 +259,40 @@ def test_the_command(authors, tmp_path, monkeypatch, capfd):
 
 # --- killed -----------------------------------------------------------------------------------------------------------
 
-def forked(raw, out, at):
-    """Make the set in a forked process that kills itself at the `at`-th thing it does to the disk; returns how many there were, None for a killed one."""
-    import cv2
-
-    cv2.setNumThreads(1)  # threads do not survive a fork
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        count = 0
-
-        def hook(event, args):
-            nonlocal count
-            if event in ("open", "os.rename", "os.mkdir", "os.rmdir", "os.remove") and str(out.parent) in str(args[0]):
-                count += 1
-                if count == at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        sys.addaudithook(hook)
-        tiktok.make_shard(options(), 16, 2024, raw, out, 0, 5)
-        os.write(writer, str(count).encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as stream:
-        told = stream.read()
-    _, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == 0
-    return int(told) if told else None
+def killed(raw, out, at):
+    """Make a shard in a process that kills itself at the `at`-th thing it does to the disk (0: never); how many there were, None for a killed one."""
+    done = subprocess.run([sys.executable, "-m", "tests.unit.killed_tiktok", raw, out, str(at)], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return int(done.stdout) if done.stdout else None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_the_same_command_ends_in_the_same_bytes(authors, tmp_path, kills):
-    total = forked(authors, tmp_path / "whole/000", None)
+    total = killed(authors, tmp_path / "whole/000", 0)
     expected = content(tmp_path / "whole/000")
     assert total > 60 and "run.json" in expected
     chance = random.Random(kills)
     for name, moments in {"end": [total], "last": [total - 3], "move": [total - 6], "any": [chance.randrange(1, total // 3) for _ in range(kills)]}.items():
         out = tmp_path / name / "000"
-        finished = [at for at in moments if forked(authors, out, at) is not None]
+        finished = [at for at in moments if killed(authors, out, at) is not None]
         assert not out.exists() or finished or name != "any", "it appears whole, at the end"
         if not finished:
-            forked(authors, out, None)
+            killed(authors, out, 0)
         assert content(out) == expected
         assert len(finished) < len(moments) and [path.name for path in out.parent.iterdir()] == ["000"], "nothing half kept beside it"
 
 
 def test_a_killed_run_does_only_what_is_left(authors, tmp_path):
     out = tmp_path / "set/000"
-    total = forked(authors, out, None)
+    total = killed(authors, out, 0)
     shutil.rmtree(out)
-    assert forked(authors, out, total * 2 // 3) is None and not out.exists()
-    assert forked(authors, out, None) < total * 2 // 3
+    assert killed(authors, out, total * 2 // 3) is None and not out.exists()
+    assert killed(authors, out, 0) < total * 2 // 3
 
 
 def test_a_run_of_other_parameters_keeps_nothing(authors, tmp_path):
-    assert forked(authors, tmp_path / "set/000", 60) is None
+    assert killed(authors, tmp_path / "set/000", 60) is None
     assert (tmp_path / "set/.000.part").exists()
     tiktok.make_shard(options(fit="pad"), 16, 2024, authors, tmp_path / "set/000", 0, 5)
     tiktok.make_shard(options(fit="pad"), 16, 2024, authors, tmp_path / "other/000", 0, 5)
