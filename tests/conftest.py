@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "Test"), ("EMAIL", "test@example.org"))}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
     """With several processes (`-n`), a file's tests stay in one of them, and those that share fetched data and the small world are together."""
     for item in items:
