@@ -16,13 +16,21 @@ def smaller(picture, size):
     return cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA).astype(float)
 
 
+def apart(large, half):
+    """Mean grey levels by which the half-sized picture leaves what the large one shows within a pixel: an edge may lie that much elsewhere, since OpenCV
+    rounds thickness and outline to whole pixels of each size. In 500 seeds at most 2.2 for one scene, at least 20 for two."""
+    around = np.ones((3, 3), np.uint8)
+    low, high = (smaller(widened(large, around), len(half)) for widened in (cv2.erode, cv2.dilate))
+    return np.maximum(np.maximum(low - half, half - high), 0).mean()
+
+
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 2**63 - 1))
+@given(st.integers(0, 2**62))
 def test_a_seed_is_one_scene_at_any_size(seed):
     large, half = (Clutter(seed, LIGHT).draw(size) for size in (256, 128))
     assert large.shape == (256, 256, 3) and large.dtype == np.uint8
     np.testing.assert_array_equal(large, Clutter(seed, LIGHT).draw(256))
-    assert np.abs(smaller(large, 32) - smaller(half, 32)).mean() < 5     # thin lines differ by parts of a pixel
+    assert apart(large, half) < 3 and apart(large, Clutter(seed + 1, LIGHT).draw(128)) > 10
 
 
 def test_scenes_differ_and_have_detail_at_every_scale():
