@@ -8,6 +8,8 @@ SPLITS = ("train", "test", "bizarre")
 PERSONS = ("steadiest", "largest", "surest")
 UNETS = ("stable_diffusion", "realistic_vision")                      # sources of tcan/fetch/declared/weights.yaml, the paper's first
 CONTROLNETS = ("controlnet_openpose", "controlnet_v11p_openpose")
+DTYPES = ("float32", "float16")
+SHAPES = ("stable_diffusion_1_5", "any")
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -103,7 +105,7 @@ class Pose:
     picture OpenPose and DWPose follow; `batch`: pictures that go through them together."""
 
     canvas: int = field(metadata={"min": 8})
-    person: str = field(default="steadiest", metadata={"choices": PERSONS})
+    person: str = field(default=PERSONS[0], metadata={"choices": PERSONS})
     batch: int = field(default=8, metadata={"min": 1})
 
 
@@ -156,8 +158,8 @@ class Published:
     denoising: str = field(default=UNETS[0], metadata={"choices": UNETS})
     appearance: str = field(default=UNETS[1], metadata={"choices": UNETS})
     controlnet: str = field(default=CONTROLNETS[0], metadata={"choices": CONTROLNETS})
-    dtype: str = field(default="float32", metadata={"choices": ("float32", "float16")})
-    shape: str = field(default="stable_diffusion_1_5", metadata={"choices": ("stable_diffusion_1_5", "any")})
+    dtype: str = field(default=DTYPES[0], metadata={"choices": DTYPES})
+    shape: str = field(default=SHAPES[0], metadata={"choices": SHAPES})
 
 
 @dataclass(frozen=True)

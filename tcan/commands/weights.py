@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
+from tcan.sections import CONTROLNETS, DTYPES, SHAPES, UNETS
+
 PARTS = ("vae", "denoiser", "appearance", "mm1", "mm2")
-UNETS = ("stable_diffusion", "realistic_vision")  # sources of tcan/fetch/declared/weights.yaml; the first is the denoising UNet's in the paper
-CONTROLNETS = ("controlnet_openpose", "controlnet_v11p_openpose")  # the paper's, the authors' code's
-DTYPES = ("float32", "float16")
-SHAPES = ("stable_diffusion_1_5", "any")
 
 
 def add_arguments(parser):

@@ -34,7 +34,9 @@ def run(args, config):
     inputs = [args.model or args.foundation / "vae"] if args.model or args.foundation else []
     resolved = {**config.resolved("data", "pose"), "row": args.row, "baseline": row.baseline, "poses": row.poses, "errors": row.errors,
                 "retarget": row.retarget, "noise": row.seed, "generate": vars(options)}
-    keep_run(args.run, {"config": resolved, "seed": config.seed, "inputs": [sha256_of_folder(path) for path in inputs], "cases": [case.name for case in cases]})
+    device = best() if args.model else "cpu"
+    keep_run(args.run, {"config": resolved, "device": device, "seed": config.seed, "inputs": [sha256_of_folder(path) for path in inputs],
+                        "cases": [case.name for case in cases]})
     progress = Progress(f"{args.row} {args.split}", len(cases))
     for number, case in enumerate(cases):
         if not (args.run / case.name).exists():
@@ -45,7 +47,7 @@ def run(args, config):
     with atomic_dir(args.out) as folder:
         for case in cases:
             shutil.copytree(args.run / case.name, folder / case.name)
-        write_run(folder, command=f"generate {args.row} {args.split}", config=resolved, seed=config.seed, inputs=inputs, device=best() if args.model else "cpu")
+        write_run(folder, command=f"generate {args.row} {args.split}", config=resolved, seed=config.seed, inputs=inputs, device=device)
     shutil.rmtree(args.run)
 
 

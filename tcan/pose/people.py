@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tcan.errors import UserError
+from tcan.sections import PERSONS
 
-RULES = ("steadiest", "largest", "surest")
+RULES = PERSONS  # of params.yaml
 
 # The costs of `steadiest`. Going from one sighting to the next costs (movement / CUT) ** 4, at most 1: what a dancing body does from frame to
 # frame costs next to nothing, a move of CUT body lengths is as good as another person, or the same one after a cut of the film.
