@@ -15,6 +15,7 @@ rule keypoint_network:
         f"logs/{SCALE}/keypoint_network.log",
     benchmark:
         f"benchmarks/{SCALE}/keypoint_network.tsv"
+    priority: 1  # the longest job of `claims`, on which every measure waits: begun first, no core idles behind it
     resources:
         mem_mb=3000,
         runtime=120,
