@@ -7,6 +7,8 @@ Stand-ins in diffusers' own classes and folders, so that every rule after them i
 - denoiser: base UNet and ControlNet together, the pose dropped for some items (so the UNet stands alone) and another picture of the same
   person offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures).
 - mm1, mm2: motion modules on clips, everything else frozen; mm1 as AnimateDiff v1 (24 positions), mm2 as v2 (32 positions, a mid-block module).
+
+On a GPU where there is one. What is drawn (pictures, noise, timesteps) is drawn on the CPU, so that both devices are trained on the same.
 """
 
 import os
@@ -27,6 +29,7 @@ from tcan.models.autoencoder import decode, encode, factor, to_tensor
 from tcan.models.foundation import Foundation, as_float16
 from tcan.provenance import write_run
 from tcan.train import loop
+from tcan.train.processes import accelerator
 
 MOTION = {"mm1": {"motion_max_seq_length": 24, "use_motion_mid_block": False}, "mm2": {"motion_max_seq_length": 32, "use_motion_mid_block": True}}
 LATENT_NOISE = 0.1  # in units of the latents' own deviation: neighbours in latent space look alike
@@ -52,22 +55,25 @@ def _pool(args, config):
 def _autoencoder(args, config):
     from tcan.models.patch_autoencoder import PatchAutoencoder
 
-    part, seed, started = config.foundation.autoencoder, config.seed, time.time()
+    part, seed, started, processes = config.foundation.autoencoder, config.seed, time.time(), accelerator()
     torch.manual_seed(seed)
     vae = PatchAutoencoder(part.patch, config.foundation.latent_channels, part.channels, part.layers)
     frames = np.load(args.pool / "frames.npy")
     frames = frames.reshape(-1, *frames.shape[2:])
     sample = to_tensor(frames[:: max(1, len(frames) // 512)])
     vae.start_from(sample)
+    vae.to(processes.device)
 
     def loss(step, generator):
-        pictures = to_tensor(frames[torch.randint(len(frames), (part.batch,), generator=generator).numpy()])
+        pictures = to_tensor(frames[torch.randint(len(frames), (part.batch,), generator=generator).numpy()]).to(processes.device)
         latents = encode(vae, pictures)
-        decoded = decode(vae, latents + LATENT_NOISE * latents.std().detach() * torch.randn(latents.shape, generator=generator))
+        noise = torch.randn(latents.shape, generator=generator).to(processes.device)
+        decoded = decode(vae, latents + LATENT_NOISE * latents.std().detach() * noise)
         return laplacian_l1(decoded, pictures) + 4 * functional.mse_loss(decoded, pictures)
 
     losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved(*SECTIONS), seed=seed, steps=part.steps,
-                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=0.99)
+                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=0.99, processes=processes)
+    sample = sample.to(processes.device)
     with torch.no_grad():
         latents = encode(vae, sample)
         error = float((decode(vae, latents).clamp(-1, 1) - sample).abs().mean() * 127.5)
@@ -76,18 +82,19 @@ def _autoencoder(args, config):
     with atomic_dir(args.out) as folder:
         as_float16(vae).save_pretrained(folder)
         loop.write_curve(folder, losses)
-        write_run(folder, command="foundation autoencoder", config=config.resolved(*SECTIONS), seed=seed,
+        write_run(folder, command="foundation autoencoder", config=config.resolved(*SECTIONS), seed=seed, device=processes.device,
                   extra={**loop.figures(losses, started), "reconstruction_grey_levels": error})
 
 
 def _denoiser(args, config):
     from diffusers import ControlNetModel, UNet2DConditionModel
 
-    part, seed, started = config.foundation.denoiser, config.seed, time.time()
+    part, seed, started, processes = config.foundation.denoiser, config.seed, time.time(), accelerator()
+    device = processes.device
     vae = Foundation(args.vae.parent).vae()
     scale = factor(vae)
     frames, poses = np.load(args.pool / "frames.npy"), np.load(args.pool / "poses.npy")
-    latents = _encoded(vae, frames)
+    latents = _encoded(vae.to(device), frames)
     torch.manual_seed(seed)
     levels = len(part.channels)
     unet = UNet2DConditionModel(
@@ -98,7 +105,9 @@ def _denoiser(args, config):
     noise_scheduler = scheduler(config.diffusion)
     reference = ReferenceAttention()
     reference.attach(unet, config.appearance.blocks)
-    prompt = torch.zeros(part.batch, 1, part.cross_attention_dim)
+    unet.to(device)
+    controlnet.to(device)
+    prompt = torch.zeros(part.batch, 1, part.cross_attention_dim, device=device)
 
     def loss(step, generator):
         """A batch holds `targets` pictures of each of its scenes, which share the pass of their source."""
@@ -107,13 +116,13 @@ def _denoiser(args, config):
         order = torch.stack([torch.randperm(latents.shape[1], generator=generator) for _ in range(scenes)])
         source, target = latents[item, order[:, 0]], (item.repeat_interleave(part.targets), order[:, 1:].flatten())
         clean = latents[target]
-        pose = torch.from_numpy(poses[tuple(index.numpy() for index in target)]).permute(0, 3, 1, 2).float() / 255
-        timesteps = torch.randint(TRAIN_STEPS, (batch,), generator=generator)
-        noise = torch.randn(clean.shape, generator=generator)
-        keep_pose = (torch.rand(batch, generator=generator) >= part.pose_dropout).float()[:, None, None, None]
-        keep_reference = torch.rand(scenes, generator=generator) >= part.reference_dropout
+        pose = torch.from_numpy(poses[tuple(index.numpy() for index in target)]).to(device).permute(0, 3, 1, 2).float() / 255
+        timesteps = torch.randint(TRAIN_STEPS, (batch,), generator=generator).to(device)
+        noise = torch.randn(clean.shape, generator=generator).to(device)
+        keep_pose = (torch.rand(batch, generator=generator) >= part.pose_dropout).float()[:, None, None, None].to(device)
+        keep_reference = (torch.rand(scenes, generator=generator) >= part.reference_dropout).to(device)
         with reference.write():
-            unet(source, torch.zeros(scenes, dtype=torch.long), prompt[:scenes])
+            unet(source, torch.zeros(scenes, dtype=torch.long, device=device), prompt[:scenes])
         noisy = noise_scheduler.add_noise(clean, noise, timesteps)
         down, mid = controlnet(noisy, timesteps, prompt, controlnet_cond=pose, return_dict=False)
         with reference.read(keep_reference):
@@ -122,14 +131,15 @@ def _denoiser(args, config):
         return diffusion.loss(noise_scheduler, predicted, clean, noise, timesteps)
 
     losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved(*SECTIONS),
-                        seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=part.ema)
+                        seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=part.ema,
+                        processes=processes)
     with atomic_dir(args.out) as folder:
         as_float16(unet).save_pretrained(folder / "unet")
         as_float16(controlnet).save_pretrained(folder / "controlnet")
         noise_scheduler.save_pretrained(folder / "scheduler")
-        save_file({"empty": prompt[:1].half()}, folder / "prompt.safetensors")
+        save_file({"empty": prompt[:1].half().cpu()}, folder / "prompt.safetensors")
         loop.write_curve(folder, losses)
-        write_run(folder, command="foundation denoiser", config=config.resolved(*SECTIONS), seed=seed,
+        write_run(folder, command="foundation denoiser", config=config.resolved(*SECTIONS), seed=seed, device=device,
                   inputs=[args.vae], extra=loop.figures(losses, started))
 
 
@@ -137,11 +147,13 @@ def _motion(args, config):
     from diffusers import ControlNetModel, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 
     part, seed, started, frames_in_clip = config.foundation.motion, config.seed, time.time(), config.stage2.frames
+    processes = accelerator()
+    device = processes.device
     vae = Foundation(args.vae.parent).vae()
-    unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet")
-    controlnet = ControlNetModel.from_pretrained(args.denoiser / "controlnet")
+    unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet").to(device)
+    controlnet = ControlNetModel.from_pretrained(args.denoiser / "controlnet").to(device)
     frames, poses = _render(args.raw, config, part.pool, clip_frames=frames_in_clip)
-    latents = _encoded(vae, frames)
+    latents = _encoded(vae.to(device), frames)
     torch.manual_seed(seed)
     adapter = MotionAdapter(block_out_channels=unet.config.block_out_channels, motion_layers_per_block=unet.config.layers_per_block,
                             motion_norm_num_groups=unet.config.norm_num_groups, motion_num_attention_heads=config.foundation.denoiser.heads,
@@ -150,7 +162,7 @@ def _motion(args, config):
         for module in block.motion_modules:  # at first each frame is what the base UNet makes of it
             torch.nn.init.zeros_(module.proj_out.weight)
             torch.nn.init.zeros_(module.proj_out.bias)
-    video = UNetMotionModel.from_unet2d(unet, adapter)
+    video = UNetMotionModel.from_unet2d(unet, adapter).to(device)
     video.requires_grad_(False)
     controlnet.requires_grad_(False)
     for name, parameter in video.named_parameters():
@@ -159,30 +171,30 @@ def _motion(args, config):
     reference.attach(video, config.appearance.blocks)
     reference.attach(unet, config.appearance.blocks)
     noise_scheduler = scheduler(config.diffusion)
-    prompt = torch.zeros(part.batch * frames_in_clip, 1, unet.config.cross_attention_dim)
+    prompt = torch.zeros(part.batch * frames_in_clip, 1, unet.config.cross_attention_dim, device=device)
 
     def loss(step, generator):
         item = torch.randint(len(latents), (part.batch,), generator=generator)
         clean = latents[item]
-        pose = torch.from_numpy(poses[item.numpy()]).flatten(0, 1).permute(0, 3, 1, 2).float() / 255
-        timesteps = torch.randint(TRAIN_STEPS, (part.batch,), generator=generator)
-        noise = torch.randn(clean.shape, generator=generator)
+        pose = torch.from_numpy(poses[item.numpy()]).to(device).flatten(0, 1).permute(0, 3, 1, 2).float() / 255
+        timesteps = torch.randint(TRAIN_STEPS, (part.batch,), generator=generator).to(device)
+        noise = torch.randn(clean.shape, generator=generator).to(device)
         noisy = noise_scheduler.add_noise(clean, noise, timesteps)
         with torch.no_grad():
             with reference.write():
-                unet(clean[:, 0], torch.zeros(part.batch, dtype=torch.long), prompt[:part.batch])
+                unet(clean[:, 0], torch.zeros(part.batch, dtype=torch.long, device=device), prompt[:part.batch])
             down, mid = controlnet(noisy.flatten(0, 1), timesteps.repeat_interleave(frames_in_clip), prompt, controlnet_cond=pose, return_dict=False)
         with reference.read():
             predicted = video(noisy.transpose(1, 2), timesteps, prompt, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
         return diffusion.loss(noise_scheduler, predicted.transpose(1, 2), clean, noise, timesteps)
 
     losses = loop.train({"video": video}, loss, name=args.part, config=config.resolved(*SECTIONS), seed=seed,
-                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=True)
+                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=True, processes=processes)
     with atomic_dir(args.out) as folder:
         adapter.load_state_dict({key: value for key, value in video.state_dict().items() if "motion_modules" in key})
         as_float16(adapter).save_pretrained(folder)
         loop.write_curve(folder, losses)
-        write_run(folder, command=f"foundation {args.part}", config=config.resolved(*SECTIONS), seed=seed,
+        write_run(folder, command=f"foundation {args.part}", config=config.resolved(*SECTIONS), seed=seed, device=device,
                   inputs=[args.vae, args.denoiser], extra=loop.figures(losses, started))
 
 
@@ -213,9 +225,10 @@ def _render(raw, config, count, **kind):
 
 @torch.no_grad()
 def _encoded(vae, frames, batch=1024):
-    """uint8 (n, k, h, w, 3) -> scaled latents (n, k, c, h', w')."""
+    """uint8 (n, k, h, w, 3) -> scaled latents (n, k, c, h', w'), on the autoencoder's device."""
     flat = frames.reshape(-1, *frames.shape[2:])
-    return torch.cat([encode(vae, to_tensor(flat[start:start + batch])) for start in range(0, len(flat), batch)]).unflatten(0, frames.shape[:2])
+    parts = [encode(vae, to_tensor(flat[start:start + batch]).to(vae.device)) for start in range(0, len(flat), batch)]
+    return torch.cat(parts).unflatten(0, frames.shape[:2])
 
 
 def _groups(channels):

@@ -20,6 +20,7 @@ from tcan.models.foundation import as_float16
 from tcan.pose.keypoints import INDEX, MIRRORED
 from tcan.provenance import write_run
 from tcan.train import loop
+from tcan.train.processes import accelerator
 
 from diffusers import UNet2DModel
 
@@ -30,23 +31,25 @@ SECTIONS = ("data", "pose", "measures")
 
 
 def run(args, config):
-    part, seed, started = config.measures.keypoint_network, config.seed, time.time()
+    part, seed, started, processes = config.measures.keypoint_network, config.seed, time.time(), accelerator()
     frames, xy = _render(args.raw, config)
     often = shares(xy, config.data.size)
     torch.manual_seed(seed)
-    network = build(part, config.data.size)
+    network = build(part, config.data.size).to(processes.device)
 
     def loss(step, generator):
         item = torch.multinomial(often, part.batch, replacement=True, generator=generator)
         pictures, joints = moved(to_tensor(frames[item.numpy()]), xy[item], generator)
-        return cross_entropy(logits(network, spoilt(pictures, generator)), joints)
+        return cross_entropy(logits(network, spoilt(pictures, generator).to(processes.device)), joints.to(processes.device))
 
     losses = loop.train({"network": network}, loss, name="keypoint_network", config=config.resolved(*SECTIONS), seed=seed, steps=part.steps,
-                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=part.ema)
+                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=part.ema,
+                        processes=processes)
     with atomic_dir(args.out) as folder:
         as_float16(network).save_pretrained(folder)
         loop.write_curve(folder, losses)
-        write_run(folder, command="keypoint_network", config=config.resolved(*SECTIONS), seed=seed, extra=loop.figures(losses, started))
+        write_run(folder, command="keypoint_network", config=config.resolved(*SECTIONS), seed=seed, device=processes.device,
+                  extra=loop.figures(losses, started))
 
 
 def build(part, size):
@@ -77,9 +80,10 @@ def cross_entropy(logits, xy):
     logits: (b, 18, h, w); xy: (b, 18, 2) in pixels, NaN where hidden.
     """
     height, width = logits.shape[2:]
-    seen = ((xy >= 0) & (xy <= torch.tensor([width - 1, height - 1]))).all(dim=-1)  # NaN is neither
+    seen = ((xy >= 0) & (xy <= torch.tensor([width - 1, height - 1], device=xy.device))).all(dim=-1)  # NaN is neither
     place = torch.where(seen[..., None], xy, 0.0)
-    across, down = (torch.softmax(-((torch.arange(side) - place[..., axis, None]) / SIGMA) ** 2 / 2, dim=-1) for axis, side in ((0, width), (1, height)))
+    across, down = (torch.softmax(-((torch.arange(side, device=xy.device) - place[..., axis, None]) / SIGMA) ** 2 / 2, dim=-1)
+                    for axis, side in ((0, width), (1, height)))
     target = down[..., :, None] * across[..., None, :]
     return -(target.flatten(2) * logits.flatten(2).log_softmax(dim=-1)).sum(dim=-1)[seen].mean()
 

@@ -113,7 +113,8 @@ class Checkpoint:
                 for key, value in self.trained.items():
                     value.copy_(file.get_tensor(f"weight/{key}"))
                     if f"mean/{key}" in names:
-                        self.optimizer.state[value] = {"step": torch.tensor(float(len(losses))), "exp_avg": file.get_tensor(f"mean/{key}"),
+                        count = torch.tensor(float(len(losses)), device=value.device if self.optimizer.defaults["fused"] else "cpu")  # as AdamW keeps it
+                        self.optimizer.state[value] = {"step": count, "exp_avg": file.get_tensor(f"mean/{key}"),
                                                        "exp_avg_sq": file.get_tensor(f"square/{key}")}
                 for key, value in self.average.items():
                     value.copy_(file.get_tensor(f"average/{key}"))

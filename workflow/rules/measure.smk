@@ -17,6 +17,7 @@ rule keypoint_network:
         f"benchmarks/{SCALE}/keypoint_network.tsv"
     priority: 1  # the longest job of `claims`, on which every measure waits: begun first, no core idles behind it
     resources:
+        gpu=GPU,
         mem_mb=3000,
         runtime=120,
     shell:

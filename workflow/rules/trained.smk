@@ -35,6 +35,7 @@ rule autoencoder:
     benchmark:
         f"benchmarks/{SCALE}/foundation/autoencoder.tsv"
     resources:
+        gpu=GPU,
         mem_mb=4000,
         runtime=360,
     shell:
@@ -59,6 +60,7 @@ rule denoiser:
     benchmark:
         f"benchmarks/{SCALE}/foundation/denoiser.tsv"
     resources:
+        gpu=GPU,
         mem_mb=6000,
         runtime=360,
     shell:
@@ -87,6 +89,7 @@ rule motion_module:
     benchmark:
         f"benchmarks/{SCALE}/foundation/{{motion_module}}.tsv"
     resources:
+        gpu=GPU,
         mem_mb=4000,
         runtime=360,
     shell:
