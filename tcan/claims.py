@@ -11,6 +11,7 @@ from pathlib import Path
 from tcan.files import atomic_file
 
 FOLDER = "claims"
+UNFITTED = f"{FOLDER}/no_retargeting"
 FORMAT = 1      # of plan.json
 
 
@@ -43,19 +44,19 @@ def _made(config):
     of = claims.tau.row
     for tau in claims.tau.values:
         yield f"{FOLDER}/{of}_tau{tau:g}".replace(".", "p"), of, dataclasses.replace(table[of], generate={**table[of].generate, "ptm": True, "tau": tau})
-    yield f"{FOLDER}/no_retargeting", claims.retargeting, dataclasses.replace(table[claims.retargeting], retarget=False)
+    unfitted = dataclasses.replace(table[claims.retargeting], retarget=False)
+    yield UNFITTED, claims.retargeting, unfitted
+    for seed in claims.seeds if claims.retargeting in claims.rows else ():
+        yield _seeded(UNFITTED, seed), claims.retargeting, _with_seed(unfitted, seed)
 
 
 def splits(config):
     """{row: the splits that are measured}, of all rows: the tables' first."""
-    proportions, wanted = config.claims.proportions, {}
-    for name in config.rows:
-        wanted[name] = ["test", "bizarre"] if name in (*proportions, config.claims.retargeting) else ["test"]
-    for name in rows(config):
-        wanted[name] = ["test"]
-    for seed in config.claims.seeds:
-        wanted |= {_seeded(name, seed): ["test", "bizarre"] for name in proportions}
-    return {**wanted, f"{FOLDER}/no_retargeting": ["bizarre"]}
+    claims = config.claims
+    odd = {*claims.proportions, claims.retargeting}
+    odd |= {_seeded(name, seed) for name in odd & set(claims.rows) for seed in claims.seeds}
+    unfitted = [UNFITTED, *(_seeded(UNFITTED, seed) for seed in claims.seeds)]
+    return {name: ["bizarre"] if name in unfitted else ["test", "bizarre"] if name in odd else ["test"] for name in (*config.rows, *rows(config))}
 
 
 def plan(config):
