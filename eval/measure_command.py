@@ -11,9 +11,12 @@ MEASURES = {    # name: (unit, what is better)
     "keypoint-error": ("% of the person's height", "lower"),
     "keypoints-within-10%": ("% of the joints", "higher"),
     "limb-ratio-error": ("|log ratio|", "lower"),
+    "proportion-error": ("|log ratio|", "lower"),
     "identity-distance": ("1 - cosine", "lower"),
     "background-flicker": ("grey levels", "lower"),
 }
+OF_BIZARRE = "proportion-error"      # on the test split the poses are the character's own, and it would be limb-ratio-error again
+BESIDE = ("source", "as_driven", "true_limbs")      # CASE.WHAT.npz: the source's key points, the driving person's own, those of the source's true limbs
 NETWORK = "efficientnet-lite0"      # whose features tell persons apart, as well as a network for ImageNet's classes does
 
 
@@ -27,8 +30,9 @@ class Case:
     source: Path
     driving: Path
 
-    def source_driving(self):
-        return self.driving.with_name(f"{self.name}.source.npz")
+    def beside(self, what):
+        """The path of other key points of the case, one of BESIDE."""
+        return self.driving.with_name(f"{self.name}.{what}.npz")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ def add_arguments(parser):
     parser.add_argument("generated", metavar="GENERATED", type=Path, help="a folder of frames 0000.png and on for each case of the split")
     parser.add_argument("--split", required=True, choices=("test", "bizarre"))
     parser.add_argument("--data", type=Path, required=True, help="data/SCALE: the true frames and the source pictures")
-    parser.add_argument("--driving", type=Path, required=True, help="the key points that the persons should take: CASE.npz, CASE.source.npz")
+    parser.add_argument("--driving", type=Path, required=True, help="the key points that the persons should take: CASE.npz, CASE.source.npz, of split "
+                        "bizarre CASE.as_driven.npz and where it is known CASE.true_limbs.npz")
+    parser.add_argument("--as-driven", action="store_true", help="of split bizarre: the row was given the driving person's own poses, without retargeting")
     parser.add_argument("--network", type=Path, required=True, help="folder of the key-point network")
     parser.add_argument("--weights", type=Path, default=Path("data/raw"), help="folder of the networks' weights (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
@@ -54,55 +60,80 @@ def run(args):
     """Measure, write the file, and print the values as JSON on stdout."""
     from eval.files import write_json
 
-    result = measure(args.generated, args.split, args.data, args.driving, args.network, args.weights)
+    result = measure(args.generated, args.split, args.data, args.driving, args.network, args.weights, args.as_driven)
     write_json(args.out, result)
     print(json.dumps({name: entry["value"] for name, entry in result["measures"].items()}, indent=1))
 
 
-def measure(generated, split, data, driving, network, weights):
-    """The measures of every case of a split. -> what `measures.SPLIT.json` holds.
+def measure(generated, split, data, driving, network, weights, as_driven=False):
+    """The measures of every case of a split. -> what `measures.SPLIT.json` holds. as_driven: the figures stand where the driving persons do.
 
     A measure's value is the mean over clips of `per_video`; `truth` (of the test split) is the same of the true frames: the error of the measure itself.
     """
     from eval import features, keypoint_network
     from eval.frames import Stills, digest_of
 
+    if as_driven and split != "bizarre":
+        raise UserError("--as-driven: expected split bizarre, where a person is driven by another's poses, got test; leave it out")
     cases = find_cases(Path(generated), split, Path(data), Path(driving))
     finder, digest = keypoint_network.load(network)
     extractor, pins = features.load(NETWORK, weights)
     values, truth, counts, sums = {}, {}, {}, []
     for number, case in enumerate(cases):
         print(f"measure: {number + 1}/{len(cases)} {case.name}", file=sys.stderr, flush=True)
-        aim, start = read_driving(case.driving), read_driving(case.source_driving())
-        if len(start.xy) != 1:
-            raise UserError(f"{case.source_driving()}: expected the key points of one source picture, got {len(start.xy)} frames; make the file again")
+        aim, start, own, true_limbs = _poses(case, as_driven)
         source = read_frames([case.source], start.size)[0]
         for found, folder in ((values, case.generated), (truth, case.true)):
             if folder is not None:
-                found[case.name] = measure_clip(read_frames(frame_files(folder, len(aim.xy)), aim.size), aim, source, start, finder, extractor)
+                frames = read_frames(frame_files(folder, len(aim.xy)), aim.size)
+                found[case.name] = measure_clip(frames, aim, source, start, finder, extractor, own, true_limbs)
         counts[case.name] = len(aim.xy)
         sums += Stills(tuple(frame_files(case.generated, len(aim.xy)))).sums()
     measures = {name: {"unit": unit, "better": better, **_collected(name, values), **({"truth": _collected(name, truth)} if truth else {})}
-                for name, (unit, better) in MEASURES.items()}
+                for name, (unit, better) in MEASURES.items() if split == "bizarre" or name != OF_BIZARRE}
     return {"format": 1, "split": split, "measures": measures, "network": digest, "weights": pins,
             "frames": {"per_video": counts, "sha256": digest_of(sums)}}
 
 
-def measure_clip(frames, aim, source, start, finder, extractor):
+def _poses(case, as_driven):
+    """Of a case the Driving that it should take, that of its source, where the figure stands if that is elsewhere, and that of its true limbs; or None."""
+    aim, start = read_driving(case.driving), read_driving(case.beside("source"))
+    if len(start.xy) != 1:
+        raise UserError(f"{case.beside('source')}: expected the key points of one source picture, got {len(start.xy)} frames; make the file again")
+    own = read_driving(case.beside("as_driven")) if as_driven else None
+    true_limbs = read_driving(case.beside("true_limbs")) if case.beside("true_limbs").exists() else None
+    for what, other in (("as_driven", own), ("true_limbs", true_limbs)):
+        if other is not None and (other.xy.shape, other.size) != (aim.xy.shape, aim.size):
+            raise UserError(f"{case.beside(what)}: expected {len(aim.xy)} frames of {aim.size[1]}x{aim.size[0]} like {case.driving.name}, got {len(other.xy)} "
+                            f"of {other.size[1]}x{other.size[0]}; make the driving again")
+    return aim, start, own, true_limbs
+
+
+def measure_clip(frames, aim, source, start, finder, extractor, own=None, true_limbs=None):
     """{measure: value} of one clip. Without exact key points there is none of joints and limbs; a clip of one frame has no flicker.
 
-    frames: uint8 (f, h, w, 3); aim, start: the Driving of the clip and of its source picture, uint8 (h, w, 3); finder: a key-point network.
+    frames: uint8 (f, h, w, 3); aim, start: the Driving of the clip and of its source picture, uint8 (h, w, 3); finder: a key-point network; own: the
+    Driving where the figure stands, if that isn't the aim: then no joint has a place to be, and its proportions alone can be judged; true_limbs: the
+    Driving of a body with the source's true limbs.
     """
+    import numpy as np
+
     from eval import keypoint_network, measures
 
-    values = {}
+    values, place = {}, own or aim
+    there, xy = (measures.within_frame(driving.xy, driving.size) for driving in (place, aim))
+    unit = float(np.nanmax([measures.height(part) for part in (start.xy, there)]))
     if aim.exact:
-        found = measures.either_side(keypoint_network.find(finder, frames), aim.xy)
-        values |= {"keypoint-error": measures.keypoint_error(found, aim.xy), "keypoints-within-10%": measures.keypoints_within(found, aim.xy),
-                   "limb-ratio-error": measures.limb_ratio_error(found, aim.xy)}
-    boxes, box = (measures.figure_boxes(measures.figure_mask(part.xy, part.size, shadow=False)) for part in (aim, start))
+        found = measures.either_side(keypoint_network.find(finder, frames), there)
+        if own is None:
+            values |= {"keypoint-error": measures.keypoint_error(found, xy, unit), "keypoints-within-10%": measures.keypoints_within(found, xy, unit),
+                       "limb-ratio-error": measures.limb_ratio_error(found, xy, unit)}
+        if true_limbs is not None:      # of joints that can be seen where the figure stands
+            values["proportion-error"] = measures.limb_ratio_error(found, np.where(np.isnan(there), np.nan, true_limbs.xy), unit)
+    boxes = measures.figure_boxes(measures.figure_mask(place.xy, place.size, shadow=False, unit=unit))
+    box = measures.figure_boxes(measures.figure_mask(start.xy, start.size, shadow=False))
     values["identity-distance"] = measures.identity_distance(_features(extractor, frames, boxes), _features(extractor, source[None], box)[0])
-    values["background-flicker"] = measures.background_flicker(frames, measures.figure_mask(aim.xy, aim.size))
+    values["background-flicker"] = measures.background_flicker(frames, measures.figure_mask(place.xy, place.size, unit=unit))
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -134,7 +165,7 @@ def find_cases(generated, split, data, driving):
     else:
         cases = []
         for path in driving.glob("*.npz"):
-            if not (name := path.stem).endswith(".source"):
+            if not (name := path.stem).endswith(tuple(f".{what}" for what in BESIDE)):
                 if (character := name.partition("__")[0]) not in clips:
                     raise UserError(f"{path}: expected a case CHARACTER__CLIP with a character of split bizarre, found no {character}; make the driving again")
                 cases.append(Case(name, generated / name, None, clips[character].folder / "0000.png", path))

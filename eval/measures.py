@@ -21,6 +21,12 @@ HEAD, CROWN = 1.4, 0.7              # radius of the head, and how far it reaches
 CIRCLE, BITS = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) * np.pi / 8)], axis=-1), 4
 
 
+def within_frame(xy, size):
+    """Key points (f, 18, 2) without those that lie outside the frame of `size` (h, w), which nobody can see: NaN."""
+    outside = (xy < -0.5).any(axis=-1) | (xy > np.array(size[::-1]) - 0.5).any(axis=-1)       # NaN is neither
+    return np.where(outside[..., None], np.nan, xy)
+
+
 def height(driving):
     """The largest vertical extent of the joints of a frame over the clip, in pixels."""
     there = driving[~np.isnan(driving).all(axis=(1, 2))]
@@ -29,19 +35,20 @@ def height(driving):
     return float((np.nanmax(there[..., 1], axis=1) - np.nanmin(there[..., 1], axis=1)).max())
 
 
-def keypoint_distances(found, driving):
-    """Distance of each joint from where it should be, in units of the height, (f, 18); NaN where the truth has none."""
-    return np.linalg.norm(found - driving, axis=-1) / height(driving)
+def keypoint_distances(found, driving, unit=None):
+    """Distance of each joint from where it should be, in units of the height, (f, 18); NaN where the truth has none. unit: the height in pixels, if it
+    is known better than from `driving`; so below."""
+    return np.linalg.norm(found - driving, axis=-1) / (unit or height(driving))
 
 
-def keypoint_error(found, driving):
+def keypoint_error(found, driving, unit=None):
     """Mean over frames and joints that the truth has of the distance from it, in percent of the height."""
-    return 100 * float(np.nanmean(keypoint_distances(found, driving)))
+    return 100 * float(np.nanmean(keypoint_distances(found, driving, unit)))
 
 
-def keypoints_within(found, driving):
+def keypoints_within(found, driving, unit=None):
     """Percent of the joints that the truth has that are found within WITHIN of the height: what a few wild ones don't move."""
-    distances = keypoint_distances(found, driving)
+    distances = keypoint_distances(found, driving, unit)
     return 100 * float((distances[~np.isnan(distances)] <= WITHIN).mean())
 
 
@@ -60,13 +67,13 @@ def either_side(found, driving):
     return found
 
 
-def limb_ratio_error(found, driving):
+def limb_ratio_error(found, driving, unit=None):
     """Mean over limbs of |median over frames of log((limb / torso as found) / (limb / torso as it should be))|: 0.1 is limbs a tenth too long or short.
 
     Proportions are a body's, not a frame's: the median over the clip leaves out what the network gets wrong in single frames. The torso reaches from the
     neck to the middle of the hips. None where no frame shows a limb of more than SHORTEST of the height.
     """
-    shortest = SHORTEST * height(driving)
+    shortest = SHORTEST * (unit or height(driving))
     limbs, torso = _lengths(driving)
     measured, measured_torso = _lengths(found)
     usable = (limbs > shortest) & (torso > shortest)[:, None]       # NaN is not larger
@@ -83,13 +90,13 @@ def _lengths(xy):
     return np.linalg.norm(xy[:, start] - xy[:, end], axis=-1), np.linalg.norm(xy[:, NECK] - xy[:, HIPS].mean(axis=1), axis=-1)
 
 
-def figure_mask(driving, size, shadow=True):
+def figure_mask(driving, size, shadow=True, unit=None):
     """Where the figure is, generously: bool (f, h, w). Hulls of the trunk and of the legs (of a skirt), arms with hands, the head with what stands
     on it, and the ground at the feet with its shadow.
 
-    size: (h, w). A joint that is missing in a frame stands where it stood in the nearest frame that has it.
+    size: (h, w). A joint that is missing in a frame stands where it stood in the nearest frame that has it. unit: the person's height in pixels.
     """
-    unit, xy = height(driving), _filled(driving)
+    unit, xy = unit or height(driving), _filled(driving)
     heads, reach = _heads(driving, xy)
     ground = np.nanmax(xy[:, FEET, 1])
     masks = np.zeros((len(xy), *size), np.uint8)

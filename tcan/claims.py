@@ -33,12 +33,14 @@ def _made(config):
         for of in claims.rows:
             yield _seeded(of, seed), of, _with_seed(table[of], seed)
     for of in claims.errors.rows:
-        exact = dataclasses.replace(table[of], poses="exact")
-        yield f"{FOLDER}/{of}_exact", of, exact
+        exact, name, repeated = dataclasses.replace(table[of], poses="exact"), f"{FOLDER}/{of}_exact", claims.seeds if of in claims.errors.repeated_rows else ()
+        yield name, of, exact
+        for seed in repeated:
+            yield _seeded(name, seed), of, _with_seed(exact, seed)
         for kind in claims.errors.kinds:
             for rate in claims.errors.rates:
                 yield wrong(of, kind, rate), of, dataclasses.replace(exact, errors={kind: rate})
-            for seed in claims.seeds if of in claims.errors.repeated_rows else ():
+            for seed in repeated:
                 rate = claims.errors.repeated_rate
                 yield _seeded(wrong(of, kind, rate), seed), of, _with_seed(dataclasses.replace(exact, errors={kind: rate}), seed)
     of = claims.tau.row

@@ -268,7 +268,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class InjectedErrors:
-    """Errors put into exact poses: `rows` with each kind at each rate; `repeated_rows` also with every seed, at `repeated_rate`."""
+    """Errors put into exact poses: `rows` with each kind at each rate; `repeated_rows` also with every seed, without errors and at `repeated_rate`."""
 
     rows: list[str]
     kinds: list[str] = field(metadata={"choices": ("missing", "swap", "dropout", "jitter")})

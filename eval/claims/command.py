@@ -3,11 +3,11 @@
 Below is the list; eval.claims.results finds the rows, eval.claims.statistics judges, eval.claims.page writes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eval.claims.results import BIZARRE, TEST, Side
-from eval.claims.statistics import FAILS, HOLDS, NEITHER, Effect, effect, part, together
+from eval.claims.statistics import FAILS, HOLDS, NEITHER, Effect, change, effect, part, together
 from eval.files import entries_of
 
 PICTURE, VIDEO = ("L1-grey", "PSNR", "SSIM", "LPIPS", "FID"), ("FID-VID", "FVD")
@@ -15,7 +15,8 @@ PICTURE, VIDEO = ("L1-grey", "PSNR", "SSIM", "LPIPS", "FID"), ("FID-VID", "FVD")
 
 @dataclass(frozen=True)
 class Comparison:
-    """A (without) against B (with) on `metrics`, which decide, and `beside`, which are only shown; `apart`: those shown for rendered and real clips too."""
+    """A (without) against B (with) on `metrics`, which decide, and `beside`, which are only shown; `apart`: those shown for rendered and real clips too;
+    changes: not the metrics are compared, but what they change by from exact poses, of A and of B."""
 
     a: Side
     b: Side
@@ -23,6 +24,7 @@ class Comparison:
     split: str = TEST
     beside: tuple = ()
     apart: tuple = ()
+    changes: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,23 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of a claim's table. label: the metric, and the clips where these are not all; counted: whether the verdict depends on it."""
+    """One line of a claim's table. name: of the metric; metric: its key, with the network; counted: whether the verdict depends on it; clips: those that
+    it is of."""
 
     comparison: Comparison
-    label: str
+    name: str
     metric: str
     counted: bool
     effect: Effect
+    clips: str = "all"
+
+    def named(self, name):
+        """The metric by a name, with what sets the line apart."""
+        return f"{'change of ' if self.comparison.changes else ''}{name}{f', {self.clips}' if self.clips != 'all' else ''}"
+
+    @property
+    def label(self):
+        return self.named(self.name)
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ class Outcome:
     def why(self):
         """The verdict's grounds in one line."""
         counted = [finding for finding in self.findings if finding.counted]
-        several = len(self.claim.comparisons) > 1
+        several = sum(bool(comparison.metrics) for comparison in self.claim.comparisons) > 1
         names = {verdict: [finding.label + (f" against {finding.comparison.a.of}" if several else "") for finding in counted
                            if finding.effect.verdict == verdict] for verdict in (HOLDS, FAILS, NEITHER)}
         if self.verdict == HOLDS:
@@ -74,6 +86,8 @@ class Outcome:
         return "; ".join(text.format(", ".join(names[verdict])) for verdict, text in parts if names[verdict])
 
 
+JOINTS = ("keypoint-error",)
+ODD = ("keypoint-error", "limb-ratio-error", "identity-distance")
 KINDS = {"missing": "joints that are not found", "swap": "left and right limbs that change places", "dropout": "frames in which nobody is found"}
 
 CLAIMS = (
@@ -91,16 +105,19 @@ CLAIMS = (
           (Comparison(Side("appa_tctrln"), Side("tcan_mm1"), ("background-flicker",), beside=VIDEO),), (2, "appa_tctrln", "tcan_mm1")),
     Claim("mm2", "4", "The second motion module makes better videos than the first",
           "Started from AnimateDiff's second motion module, TCAN has a lower FID-VID and FVD than from the first.", "Table 1, last two rows",
-          "The two differ in the motion module, in both networks that have one.",
+          "The two differ in the motion module, in both networks that have one. **Of each module there is one training**: the seeds are of what is trained on "
+          "top of it, so the interval says how well these two do, not how well a module of either kind does.",
           (Comparison(Side("tcan_mm1"), Side("tcan_mm2"), VIDEO),), (1, "tcan_mm1", "tcan_mm2")),
     Claim("frozen", "5", "A frozen ControlNet generalises better to odd proportions",
           "A ControlNet that stays frozen carries over to characters whose bodies look like none of the training's; one that was trained does not.", "Fig. 7",
-          "A's ControlNet is trained, B's frozen; characters of odd proportions are driven by the test clips, with retargeted poses.",
-          (Comparison(Side("unfrozen"), Side("base"), ("keypoint-error", "limb-ratio-error", "identity-distance"), BIZARRE),)),
+          "A's ControlNet is trained, B's frozen. Characters of odd proportions are driven by the test clips, with retargeted poses, and measured "
+          "against them. The test clips, with bodies like the training's, are shown: what B gains there as well is no better generalisation.",
+          (Comparison(Side("unfrozen"), Side("base"), ODD, BIZARRE), Comparison(Side("unfrozen"), Side("base"), (), beside=ODD))),
     Claim("retargeting", "6", "Retargeting keeps the source's proportions",
           "Fitting the driving poses to the source's limbs (Algorithm 1) keeps the source's proportions, and its looks with them.", "Fig. 6; Algorithm 1",
-          "One training generates twice: A from the driving poses as they are, B from retargeted ones. Both are measured against the character's own limbs.",
-          (Comparison(Side("tcan_mm2", retarget=False), Side("tcan_mm2"), ("limb-ratio-error", "identity-distance"), BIZARRE),)),
+          "One training generates twice: A from the driving poses as they are, B from retargeted ones. Both are measured against the limbs that the character "
+          "truly has, in the driving motion: not against what Algorithm 1 made of them, which B would meet by construction.",
+          (Comparison(Side("tcan_mm2", retarget=False), Side("tcan_mm2"), ("proportion-error", "identity-distance"), BIZARRE),)),
     Claim("floors", "7", "TCAN does better than what learns nothing",
           "Not a sentence of the paper: TCAN beats the source frame, repeated, and the source, warped limb by limb, on the held-out clips.", None,
           "B is TCAN with the second motion module; A trains nothing, so it has no seeds, and stands beside each seed of B.",
@@ -110,11 +127,15 @@ CLAIMS = (
 
 def wrong_poses(kind):
     """Claim 2b of one kind of error."""
+    sides, blind = (Side("appa", error=kind), Side("appa_tctrln", error=kind)), JOINTS if kind == "swap" else ()
+    seen = ("LPIPS", "FVD", *(() if blind else JOINTS))
     return Claim(f"tctrln_{kind}", f"2b, {kind}", f"The temporal ControlNet helps where poses are wrong: {kind}",
                  "Seeing the neighbouring frames' poses, the ControlNet with temporal layers makes up for errors in single ones.", "Section 3.2; Fig. 9",
                  f"Rendered clips are driven by exact poses into which errors were put, the same for both: {KINDS.get(kind, kind)}. Real clips, of which "
-                 "no exact poses are known, are driven by the estimated ones, with errors put in likewise.",
-                 (Comparison(Side("appa", error=kind), Side("appa_tctrln", error=kind), ("LPIPS", "FVD", "keypoint-error")),))
+                 "no exact poses are known, are driven by the estimated ones, with errors put in likewise. What counts is how much less a metric changes from "
+                 "exact poses to wrong ones; that B is better under wrong poses, which it may be under exact ones too, is shown."
+                 + (" The key-point error is shown alone, since it doesn't see this kind of error: it takes either side for right." if blind else ""),
+                 (Comparison(*sides, seen, beside=blind, changes=True), Comparison(*sides, (), beside=(*seen, *blind))))
 
 
 def add_arguments(parser):
@@ -150,11 +171,16 @@ def judge(claim, results):
     """The Outcome of a claim."""
     findings, rows, seeds = [], [], []
     for comparison in claim.comparisons:
-        found, chosen = results.repeated((comparison.a, comparison.b), comparison.split)
-        rows.append((tuple(found[comparison.a]), tuple(found[comparison.b])))
+        sides = (comparison.a, comparison.b)
+        starts = tuple(replace(side, error=None, exact=True) for side in sides) if comparison.changes else ()
+        found, chosen = results.repeated((*sides, *starts), comparison.split)
+        rows.append(tuple(tuple(found[side]) for side in sides))
         seeds.append(tuple(chosen))
         for metric in (*comparison.metrics, *comparison.beside):
             a, b = ([results.entry(row, metric, comparison.split) for row in side] for side in rows[-1])
+            if starts:
+                a, b = ([change(results.entry(row, metric, comparison.split), entry) for row, entry in zip(found[start], side, strict=True)]
+                        for start, side in zip(starts, (a, b)))
             findings.append(Finding(comparison, metric, a[0]["key"], metric in comparison.metrics, effect(a, b)))
             findings += _apart(comparison, metric, a, b, results) if metric in comparison.apart else []
     return Outcome(claim, tuple(findings), together(finding.effect.verdict for finding in findings if finding.counted), tuple(rows), tuple(seeds))
@@ -165,7 +191,7 @@ def _apart(comparison, metric, a, b, results):
     rendered = results.rendered()
     for label, clips in (("rendered clips", rendered), ("real clips", a[0]["weights"].keys() - rendered)):
         if clips:
-            yield Finding(comparison, f"{metric}, {label}", a[0]["key"], False, effect(*([part(entry, clips) for entry in side] for side in (a, b))))
+            yield Finding(comparison, metric, a[0]["key"], False, effect(*([part(entry, clips) for entry in side] for side in (a, b))), label)
 
 
 def _all(number):

@@ -29,8 +29,9 @@ def draw(results, folder):
     drawn, band = {}, "Band: 95 % interval over videos of the change from"
     for name, heading, values, make, caption in (
             ("robustness", "What wrong poses do", robustness(results), draw_robustness,
-             f"Errors put into exact poses at a rising rate; one training (seed {results.seed}), and one draw of the errors, the same for all. {band} exact "
-             f"poses. A hollow point can't be told from {first} at the same rate, paired over videos."),
+             f"Errors put into poses at a rising rate: exact ones of rendered clips, estimated ones of real clips. One training (seed {results.seed}), and one "
+             f"draw of the errors, the same for all. The key-point error takes either side for right, so it hardly sees left and right exchanged. {band} the "
+             f"poses without errors. A hollow point can't be told from {first} at the same rate, paired over videos."),
             ("tau", "What the temperature does", tau(results), draw_tau,
              f"{own.title}, one training (seed {results.seed}): the slope tau of the temperature with the distance from the body; 0 is no map at all. {band} "
              "the lowest tau. A hollow point can't be told from the lowest tau, paired over videos; the ring is the row's own tau.")):

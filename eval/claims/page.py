@@ -21,7 +21,8 @@ SPLITS = {TEST: "test clips", BIZARRE: "characters of odd proportions"}
 MEASURES = {  # what eval.measures computes
     "keypoint-error": "how far from where they should be the key points are that a network finds in the generated frames; rendered clips",
     "keypoints-within-10%": "how many of them are nearer than a tenth of the person's height",
-    "limb-ratio-error": "how far the limbs' lengths in torsos are from those that they should have; rendered clips",
+    "limb-ratio-error": "how far the limbs' lengths in torsos are from those of the poses that they should take; rendered clips",
+    "proportion-error": "how far they are from those of the character's true limbs in the same motion, whatever pose drove it; rendered driving clips",
     "identity-distance": "how far the generated person's looks are from the source's, by a network's features",
     "background-flicker": "temporal standard deviation of what should stand still"}
 SHORT = 12      # digits of a SHA-256
@@ -50,8 +51,9 @@ def frame(outcomes):
             low, high = effect.interval or (None, None)
             lines.append({"claim": outcome.claim.number, "key": outcome.claim.key, "title": outcome.claim.title, "place": outcome.claim.place,
                           "claim_verdict": outcome.verdict, "a_row": a[0].name, "b_row": b[0].name, "split": finding.comparison.split,
-                          "metric": finding.metric, "clips": finding.label.partition(", ")[2] or "all", "counted": finding.counted,
-                          "better": "higher" if effect.higher else "lower", "a": effect.a, "b": effect.b, "difference": effect.difference,
+                          "metric": finding.metric, "clips": finding.clips, "change": finding.comparison.changes,
+                          "counted": finding.counted, "better": "higher" if effect.higher else "lower",
+                          "a": effect.a, "b": effect.b, "difference": effect.difference,
                           "low": low, "high": high, "videos": effect.videos, "seeds": effect.seeds, "seeds_for": effect.agreeing[0],
                           "seeds_against": effect.agreeing[1], "verdict": effect.verdict})
     return pd.DataFrame(lines)
@@ -116,17 +118,17 @@ def _comparison(comparison, findings, rows, seeds, results):
     trained = f"seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else f"one seed ({seeds[0]}): nothing is said of other trainings"
     few = [f"{escape(finding.label)}, {finding.effect.videos}" for finding in findings if 1 < finding.effect.videos < FEW]
     return [f"A: {a}. B: {b}. {SPLITS[comparison.split].capitalize()}, {main} videos{f' ({fewer})' if fewer else ''}; {trained}."
-            + (" A has no seeds: it trains nothing." if not comparison.a.seeded else ""),
+            + (" A has no seeds: it trains nothing." if not comparison.a.seeded else "")
+            + (" Each value is the change from exact poses." if comparison.changes else ""),
             table(["metric", "A", "B", "B - A", "95 % interval", "seeds for : against", "verdict"], lines),
             f"> **Warning:** fewer than {FEW} videos ({'; '.join(few)}): the interval rests on the differences being spread normally." if few else ""]
 
 
 def _line(finding):
     effect, pair = finding.effect, (finding.effect.a, finding.effect.b)
-    clips = finding.label.partition(", ")[2]
-    name = f"{escape(finding.metric)}{f', {escape(clips)}' if clips else ''} {'↑' if effect.higher else '↓'}"
+    name = f"{escape(finding.named(finding.metric))} {'↑' if effect.higher else '↓'}"
     among = (effect.difference, *(effect.interval or ()))
-    relative = f" ({100 * effect.difference / abs(effect.a):+.1f} %)" if effect.a else ""
+    relative = f" ({100 * effect.difference / abs(effect.a):+.1f} %)" if effect.a and not finding.comparison.changes else ""
     interval = f"[{', '.join(signed(bound, among) for bound in effect.interval)}]" if effect.interval else "one video"
     return [name if finding.counted else f"*{name}*", *(number(value, finding.metric, pair) for value in pair),
             f"{signed(effect.difference, among)}{relative}", interval, "{} : {}".format(*effect.agreeing), effect.verdict]
@@ -173,7 +175,8 @@ def _measures(results):
     names = [(split, name) for place, (split, name) in enumerate(columns) if name not in [before for _, before in columns[:place]]]
     return ["## Every row's measures",
             "Means over the clips that have the measure. The first line is what the true frames themselves get: of key points and limbs the error of the "
-            "network that finds them, which no row can be expected to undercut.",
+            "network that finds them, which no row can be expected to undercut. Of the characters of odd proportions there are no true frames, and what the "
+            "network itself errs by isn't known.",
             table(headings, [[title, seed, *line] for (title, seed, _), line in zip(lines, zip(*cells))]),
             "\n".join(_meaning(name, _entries(results, split, name)[0]) for split, name in names)]
 
@@ -208,13 +211,26 @@ def _provenance(results):
         f"{frames['count']} frames; SHA-256 of the true frames {escape(frames['sha256']['true'][:SHORT])}….",
         f"- Bootstrap: {resamples['means']} (means) and {resamples['distances']} (distances) resamples of videos, seed {first['bootstrap']['seed']}.",
         *(_network(role, network) for role, network in first["networks"].items()),
+        *_one_network(first["networks"]),
+        *(f"- Warning: {escape(warning)}." for warning in _warnings(results)),
         f"- Network of the key points: SHA-256 {escape(str(measured.get('network'))[:SHORT])}…; of the looks: {_files(measured.get('weights') or {})}.",
         f"- Software: {', '.join(software)}.",
         f"- Made by `{escape(results.command)}`."])]
 
 
+def _warnings(results):
+    """What was warned of when the rows were scored under PROTOCOL, each once."""
+    return list(dict.fromkeys(warning for result in results.metrics.values() for warning in result["warnings"] if warning.startswith(f"{PROTOCOL} ")))
+
+
 def _network(role, network):
     return f"- Network of {escape(role)}: {escape(network['name'])}{'' if network['published'] else ', a stand-in'}; {_files(network['weights'])}."
+
+
+def _one_network(networks):
+    """A line if FID-VID and FVD don't stand on two networks."""
+    return (["- FID-VID and FVD are two layers of that one network: where they agree, that is not two witnesses."]
+            if networks.get("fid_vid") and networks["fid_vid"] == networks.get("fvd") else [])
 
 
 def _files(digests):

@@ -32,12 +32,13 @@ class Row:
 @dataclass(frozen=True)
 class Side:
     """What a claim compares: the rows made of `of`, one for each seed. seeded: False for what trains nothing, so has no seeds; error: the kind of error in
-    its (exact) poses, at the highest rate that all seeds have."""
+    its (exact) poses, at the highest rate that all seeds have; exact: exact poses without errors."""
 
     of: str
     seeded: bool = True
     error: str | None = None
     retarget: bool = True
+    exact: bool = False
 
 
 class Results:
@@ -134,7 +135,7 @@ class Results:
 
     def _row(self, side, seed, split, rates):
         errors = {side.error: rates[side.error]} if side.error else {}
-        return self.find(side.of, seed, split, EXACT if side.error else self.main(side.of).poses, errors, side.retarget)
+        return self.find(side.of, seed, split, EXACT if side.error or side.exact else self.main(side.of).poses, errors, side.retarget)
 
     def _metrics(self, row):
         path = self.path(row)
@@ -144,7 +145,7 @@ class Results:
             for entry in result["protocols"][PROTOCOL]["metrics"].values():
                 if entry.get("per_video", clips) and entry.get("per_video", dict.fromkeys(clips)).keys() != clips or not {"value", "better"} <= entry.keys():
                     raise ValueError("a metric without a value for each video")
-            _ = result["bootstrap"]["seed"], result["networks"], result["software"], result["frames"]["sha256"]["true"]
+            _ = result["bootstrap"]["seed"], result["networks"], result["warnings"], result["software"], result["frames"]["sha256"]["true"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._unlike(path, f"what `python -m eval score` writes, with {PROTOCOL}", f"{type(error).__name__}: {error}") from error
         return result

@@ -94,6 +94,13 @@ def part(entry, clips):
     return {**entry, "weights": chosen, "per_video": values, "value": float(np.average(list(values.values()), weights=list(chosen.values())))}
 
 
+def change(start, entry):
+    """What an entry's metric has changed by from another entry's on the same videos, as an entry."""
+    each = ({"per_video": {clip: value - start["per_video"][clip] for clip, value in entry["per_video"].items()}} if "per_video" in entry
+            else {"replicates": np.subtract(entry["replicates"], start["replicates"])})
+    return {**entry, **each, "value": entry["value"] - start["value"]}
+
+
 def _over_videos(a, b):
     """The variance of the mean over seeds as the videos vary. Both estimates are those of a resample, which is too small by (videos - 1) / videos."""
     videos = len(a[0]["weights"])

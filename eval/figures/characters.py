@@ -17,13 +17,13 @@ def draw(args):
     """The page of figure 6 or 7. args.rows: the rows that are compared, of figure 6 the one without retargeting first."""
     side, titles = SIDES[args.number], tiles.system_titles(args.rows, args.params, args.scale)
     pairs, several = _pairs(args, CASES)
-    driving = args.driving or args.data / "driving" / "bizarre"
+    driving = args.driving or args.data / "driving" / args.rows[-1] / "bizarre"
     if not driving.is_dir():
-        raise UserError(f"{driving}: expected the retargeted poses of the characters, CHARACTER__CLIP.npz, found no such folder; {tiles.MADE_BY}")
+        raise UserError(f"{driving}: expected the retargeted poses that drove {args.rows[-1]}, CHARACTER__CLIP.npz, found no such folder; {tiles.MADE_BY}")
     lines = [_line(args, character, clip, driving, side) for character, clip in pairs]
     which = "" if args.clips else f"{len(pairs)} of {several}, evenly over them; "
     start = (f"Pairs of a character and a driving clip ({which}the frame whose retargeted pose is farthest from its first, of those where it is within the "
-             "picture). There is no truth. Poses are drawn as they are where that is known; the rows are given what the estimator finds. ")
+             "picture). There is no truth. Poses are those that the rows are given: what the estimator finds. ")
     if args.number == 6:
         groups = [("given", ["source", "driving frame"]), ("without retargeting", ["driving pose, over the source", titles[args.rows[0]]]),
                   ("with retargeting", ["retargeted pose, over the source", *(titles[row] for row in args.rows[1:])])]
@@ -32,8 +32,8 @@ def draw(args):
                     "character's length: look whether head, legs and size stay the source's.", [Block(groups, lines)], side)
     groups = [("given", ["source", "driving frame", "retargeted pose, over the source"]), ("generated", [titles[row] for row in args.rows])]
     return page("After the paper's Fig. 7: ControlNet frozen or trained, on odd proportions",
-                start + "A ControlNet that was trained along has seen the training clips' proportions alone. Look whether the figure keeps the proportions of "
-                "its pose, large heads and short legs above all, and the source's colours.", [Block(groups, lines)], side)
+                start + "A ControlNet that was trained along has followed the training clips' proportions last; a frozen one is as it came. Look whether the "
+                "figure keeps the proportions of its pose, large heads and short legs above all, and the source's colours.", [Block(groups, lines)], side)
 
 
 def _line(args, character, clip, driving, side):
@@ -45,7 +45,7 @@ def _line(args, character, clip, driving, side):
     person = strips.picture(tiles.frame(clip.folder, when), side)
     after = tiles.over(retargeted[when], source)
     if args.number == 6:
-        before = tiles.over(tiles.points_of(tiles.best_poses(args.data, clip), when), source)
+        before = tiles.over(tiles.points_of(clip.poses, when), source)
         shown = [source, person, before, made[0], after, *made[1:]]
     else:
         shown = [source, person, after, *made]

@@ -25,7 +25,7 @@ def add_arguments(parser):
     parser.add_argument("--without", default="claims/appa_missing30", metavar="ROW", help="figure 9: the row without T-CtrlN (default: %(default)s)")
     parser.add_argument("--with", dest="with_", default="claims/appa_tctrln_missing30", metavar="ROW", help="figure 9: the row with it (default: %(default)s)")
     parser.add_argument("--driving", type=Path, metavar="FOLDER", help="figures 6, 7 and 9: folder of CASE.npz, the key points that drove the rows "
-                        "(default: DATA/driving/bizarre, of figure 9 DATA/driving/ROW/test of the row --without)")
+                        "(default: DATA/driving/ROW/bizarre of the last of the rows, of figure 9 DATA/driving/ROW/test of the row --without)")
 
 
 def run(args):

@@ -22,9 +22,9 @@ def draw(args):
     for clip in chosen_clips(args.data, args.clips, CLIPS):
         blocks.append(_block(clip, tiles.best_poses(args.data, clip), driving / f"{clip.id}.npz", titles, args.outputs))
     caption = ("Successive frames around the one, of those with neighbours on both sides, whose pose is most wrong: it is marked. Both rows are "
-               "driven by the same wrong poses. Without temporal layers in the ControlNet each frame follows its own pose alone; with them, says the "
-               "paper, what is missing in one is made up from the others. Look at the marked frame and its neighbours. The corners give the mean "
-               "absolute difference to the truth, in grey levels, in the square around the true key points.")
+               "driven by the same wrong poses. Without temporal layers the ControlNet sees each frame's pose alone, and only the denoiser sees the "
+               "neighbours; with them, says the paper, what is missing in one is made up from the others. Look at the marked frame and its neighbours. "
+               "The corners give the mean absolute difference to the truth, in grey levels, in the square around the true key points.")
     return page("After the paper's Fig. 9: wrong poses, without and with a temporal ControlNet", caption, blocks, SIDE)
 
 
@@ -48,7 +48,7 @@ def _block(clip, right, wrong, titles, outputs):
     worst, numbers = start + before, range(start, min(start + FRAMES, clip.frames))
     truths = [tiles.frame(clip.folder, number) for number in numbers]
     lines = [("truth", [strips.picture(path, SIDE) for path in truths]),
-             ("pose as it is" if right != clip.poses else "pose as it was found", [strips.pose_tile(right, number, SIDE) for number in numbers]),
+             ("pose as it is" if right != clip.poses else "pose as estimated", [strips.pose_tile(right, number, SIDE) for number in numbers]),
              ("pose with errors, which drives", [strips.pose_tile(wrong, number, SIDE) for number in numbers])]
     for row, title in titles.items():
         made = [tiles.frame(tiles.frames_of(outputs, row, "test", clip.id), number) for number in numbers]

@@ -11,7 +11,7 @@ from tcan.data.camera import place_camera
 from tcan.data.characters import Character
 from tcan.data.motion import JOINT, excerpt, facing, load_motions, resample, standing_pose, turned
 from tcan.data.puppets import FPS, stage, training_motion
-from tcan.data.render import render_clip
+from tcan.data.render import limb_lengths, render_clip
 from tcan.data.scenery import random_scene
 from tcan.errors import UserError
 from tcan.files import atomic_dir
@@ -52,7 +52,8 @@ def make_set(name, config, raw, out, exact):
             frames, xy = render_clip(character, background, joints, camera, data.size, puppets.supersample)
             digest = clips.write_clip(frames_folder / clip, frames)
             found = ~np.isnan(xy).any(axis=-1)
-            keypoints.save(Keypoints(xy, found.astype(np.float32), (data.size, data.size), "exact"), exact_folder / f"{clip}.npz")
+            limbs = limb_lengths(joints, camera, data.size)
+            keypoints.save(Keypoints(xy, found.astype(np.float32), (data.size, data.size), "exact", limbs=limbs), exact_folder / f"{clip}.npz")
             rows.append({"id": clip, "split": split, "source": "puppets", "fps": FPS, "frames": len(frames),
                          "height": data.size, "width": data.size, "sha256": digest})
         clips.write_table(frames_folder, rows)

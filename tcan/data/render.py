@@ -7,6 +7,7 @@ from tcan.data.body import head_frame, head_radii, limbs, skirt_points, trunk
 from tcan.data.characters import HEAD_COLUMNS, HEAD_ROWS
 from tcan.data.motion import JOINT
 from tcan.pose.keypoints import NAMES
+from tcan.pose.retarget import LIMBS
 
 SHIFT = 3       # binary digits of a pixel in cv2's fixed-point coordinates
 ARC = np.linspace(0, np.pi, 8)
@@ -37,9 +38,7 @@ def render_clip(character, background, joints, camera, size=64, supersample=4):
 
 def key_points(joints, camera, size):
     """OpenPose's 18 key points, float32 (t, 18, 2) in pixels, of joints (t, J, 3): NaN where the head hides them."""
-    points = np.stack([joints[:, JOINT.get(name, 0)] for name in NAMES], axis=1)
-    points[:, NAMES.index("neck")] = (joints[:, JOINT["right_shoulder"]] + joints[:, JOINT["left_shoulder"]]) / 2  # OpenPose's neck
-    xy = camera.project(points)[0] * size - 0.5
+    xy = camera.project(_openpose_points(joints))[0] * size - 0.5
     frame = head_frame(joints)
     toward = -camera.axes[2]
     for name in FACE:
@@ -48,6 +47,23 @@ def key_points(joints, camera, size):
         limit = {"nose": -0.05, "ear": -0.25}.get(name.split("_")[-1], 0.0)  # ears stand off the head, eyes lie in it
         xy[outward @ toward < limit, NAMES.index(name)] = np.nan
     return xy.astype(np.float32)
+
+
+def limb_lengths(joints, camera, size):
+    """True lengths of tcan.pose.retarget.LIMBS, float32 (17,): of joints (t, J, 3), in pixels at the distance of the neck in the first frame.
+
+    A limb that lies across the line of sight is as long in the picture; the perspective is weak. Medians over the frames: the trunk bends.
+    """
+    points = _openpose_points(joints)
+    parents, children = np.array(LIMBS).T
+    metres = np.median(np.linalg.norm(points[:, children] - points[:, parents], axis=-1), axis=0)
+    return (metres * camera.project(points[0, NAMES.index("neck")])[2] * size).astype(np.float32)
+
+
+def _openpose_points(joints):
+    points = np.stack([joints[:, JOINT.get(name, 0)] for name in NAMES], axis=1)
+    points[:, NAMES.index("neck")] = (joints[:, JOINT["right_shoulder"]] + joints[:, JOINT["left_shoulder"]]) / 2  # OpenPose's neck
+    return points
 
 
 def _shapes(character, joints, camera, canvas, light):

@@ -20,7 +20,8 @@ SPLITS = ("test", "bizarre")
 @dataclass(frozen=True)
 class Case:
     """source: uint8 RGB (h, w, 3); source_points: its `Keypoints` (1 frame); points: what drives it, in the source's pixels; truth: the folder of
-    the true frames, None where there are none; numbers: the frames' own numbers, None for 0, 1, 2, ..."""
+    the true frames, None where there are none; numbers: the frames' own numbers, None for 0, 1, 2, ...; driver: on the bizarre split what the
+    points were made of, in the driving clip's pixels"""
 
     name: str
     source: np.ndarray
@@ -28,6 +29,7 @@ class Case:
     points: Keypoints
     truth: Path | None = None
     numbers: list | None = None
+    driver: Keypoints | None = None
 
 
 def cases_of(split, data, config, row, options):
@@ -61,8 +63,8 @@ def bizarre_cases(data, config, row, pairing):
     cases = []
     for character, clip in chosen:
         own, driving = _poses(character, data, row.poses), _wrong(_poses(clip, data, row.poses), row, config.seed, clip.id)
-        cases.append(Case(f"{character.id}__{clip.id}", clips.read_clip(character.folder)[0], own,
-                          retarget(driving, own) if row.retarget else _resized(driving, own.size)))
+        points = retarget(driving, own) if row.retarget else resized(driving, own.size)
+        cases.append(Case(f"{character.id}__{clip.id}", clips.read_clip(character.folder)[0], own, points, driver=driving))
     return cases
 
 
@@ -80,5 +82,5 @@ def _wrong(points, row, seed, clip):
     return add_errors(points, Errors(**rates), rng(seed, "claimed_errors", clip))
 
 
-def _resized(points, size):
+def resized(points, size):
     return Keypoints((points.xy * (size[0] / points.size[0])).astype(np.float32), points.score, size, points.estimator)

@@ -18,13 +18,15 @@ MIRRORED = tuple(INDEX[name.replace("left", "RIGHT").replace("right", "left").re
 class Keypoints:
     """Key points of a clip: xy (f, 18, 2) float32 in pixels of a frame of `size` = (height, width), NaN where a joint is missing;
     score (f, 18) float32 in 0..1, 0 where it is missing; estimator: what found them; people (f,) int64: how many people each frame has, of
-    whom these are one, or None where the estimator doesn't say."""
+    whom these are one, or None where the estimator doesn't say; limbs (17,) float32: of a rendered person the true lengths of
+    tcan.pose.retarget.LIMBS in pixels, as in a limb that doesn't point at the camera, or None where they aren't known."""
 
     xy: np.ndarray
     score: np.ndarray
     size: tuple
     estimator: str
     people: np.ndarray | None = None
+    limbs: np.ndarray | None = None
 
     def __post_init__(self):
         if self.xy.ndim != 3 or self.xy.shape[1:] != (18, 2) or self.score.shape != self.xy.shape[:2]:
@@ -40,15 +42,17 @@ class Keypoints:
 
     def frames(self, index):
         """The key points of some frames (a slice or an index array)."""
-        return Keypoints(self.xy[index], self.score[index], self.size, self.estimator, None if self.people is None else self.people[index])
+        return Keypoints(self.xy[index], self.score[index], self.size, self.estimator, None if self.people is None else self.people[index],
+                         self.limbs)
 
 
 def save(keypoints, path):
     """Write key points as an .npz without pickles."""
-    people = {} if keypoints.people is None else {"people": keypoints.people.astype(np.int64)}
+    known = {} if keypoints.people is None else {"people": keypoints.people.astype(np.int64)}
+    known |= {} if keypoints.limbs is None else {"limbs": keypoints.limbs.astype(np.float32)}
     with atomic_file(Path(path)) as temporary:
         np.savez(temporary, xy=keypoints.xy.astype(np.float32), score=keypoints.score.astype(np.float32),
-                 size=np.asarray(keypoints.size, np.int64), estimator=np.asarray(keypoints.estimator), **people)
+                 size=np.asarray(keypoints.size, np.int64), estimator=np.asarray(keypoints.estimator), **known)
 
 
 def load(path):
@@ -56,6 +60,6 @@ def load(path):
     try:
         with np.load(path, allow_pickle=False) as data:
             return Keypoints(data["xy"], data["score"], tuple(int(side) for side in data["size"]), str(data["estimator"]),
-                             data["people"] if "people" in data else None)
+                             *(data[name] if name in data else None for name in ("people", "limbs")))
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"{path}: expected key points (.npz with xy, score, size, estimator), got {error}; run `tcan poses` again") from error

@@ -27,16 +27,18 @@ LARGEST = 3.0
 SHORTEST = 1e-3  # of the frame's height: below it a limb has no length
 
 
-def retarget(driving, source):
+def retarget(driving, source, true_limbs=False):
     """Driving `Keypoints` (f frames) in the proportions and at the place of the source's, `Keypoints` of one frame; pixels of its frame.
 
     Each limb is scaled by its length in the source over its length in the driving clip's first frame (the first that has it). The neck stands
     at the source's neck in that frame and moves on by the driving displacement times the whole body's ratio. Pixels are taken for square,
     so frames of different sizes and aspect ratios need nothing more. Same proportions at the same place: nothing changes.
+
+    true_limbs: not Algorithm 1, but what it is after: by the true lengths, `limbs` of both, which no limb's direction shortens.
     """
     if len(source) != 1:
         raise ValueError(f"expected a source of one frame, got {len(source)}")
-    ratios, whole = limb_ratios(driving, source)
+    ratios, whole = (true_ratios if true_limbs else limb_ratios)(driving, source)
     there, target = _anchors(driving, source)
     xy, found = driving.xy.astype(np.float64), driving.found
     # `reach` is where each joint is in the driving frames, `placed` where it comes to be; a missing joint has those of its parent.
@@ -60,6 +62,14 @@ def limb_ratios(driving, source):
     ratios = np.full(len(LIMBS), whole)
     ratios[both] = np.clip(target[both] / first[both], whole / LARGEST, whole * LARGEST)
     return ratios, float(whole)
+
+
+def true_ratios(driving, source):
+    """As `limb_ratios`, of the true lengths of limbs. Raises ValueError where these aren't known."""
+    if driving.limbs is None or source.limbs is None:
+        raise ValueError("expected the true lengths of the limbs of both, got key points without")
+    first, target = driving.limbs.astype(np.float64), source.limbs.astype(np.float64)
+    return target / first, float(target.sum() / first.sum())
 
 
 def _lengths(keypoints):

@@ -1,6 +1,7 @@
 """What drives a row: exact or estimated poses, errors put into them, retargeting; and the same poses written as numbers."""
 
 import argparse
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -86,3 +87,17 @@ def test_driving_writes_what_a_row_is_given_or_the_truth(data, smoke, tmp_path):
     np.testing.assert_array_equal(wrong.xy[wrong.found], truth.xy[wrong.found])
     assert len(keypoints.load(tmp_path / "wrong/b.source.npz")) == 1
     assert keypoints.load(tmp_path / "None/a.npz").estimator == "blazepose", "the truth of a real clip isn't known, and says so"
+
+
+def test_driving_writes_the_drivers_own_poses_and_those_of_true_limbs_beside(data, smoke, tmp_path):
+    """The character's limbs are truly three eighths as long as the driver's; by the two pictures it would be nearly a half."""
+    for clip, length, stretch in (("b", 8, 1.0), ("c", 3, 0.25)):
+        frames = FRAMES if clip == "b" else 1
+        keypoints.save(dataclasses.replace(points(estimator="exact", frames=frames, stretch=stretch), limbs=np.full(17, length)),
+                       data / f"exact/puppets/{clip}.npz")
+    config = SimpleNamespace(generate=dataclasses.replace(smoke.generate, pairing="product"), data=smoke.data, seed=smoke.seed, resolved=smoke.resolved)
+    driving.run(argparse.Namespace(split="bizarre", row=None, data=data, out=tmp_path / "out"), config)
+    assert {path.name for path in (tmp_path / "out").glob("*.npz")} == {
+        f"c__{clip}{what}.npz" for clip in "ab" for what in ("", ".source", ".as_driven", ".true_limbs") if clip == "b" or what != ".true_limbs"}
+    heights = [np.ptp(keypoints.load(tmp_path / f"out/c__b{what}.npz").xy[0, :, 1]) for what in (".as_driven", ".true_limbs", "")]
+    assert heights == [pytest.approx(50), pytest.approx(18.75, rel=0.01), pytest.approx(24.4, rel=0.01)]

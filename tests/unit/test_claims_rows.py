@@ -25,6 +25,7 @@ def test_each_row_differs_in_what_its_name_says(lite):
     rows = claims.rows(lite)
     assert unlike(rows["claims/appa_seed2025"], lite.rows["appa"]) == {"model", "seed"}
     assert unlike(rows["claims/appa_exact"], lite.rows["appa"]) == {"poses"}
+    assert unlike(rows["claims/appa_exact_seed2025"], rows["claims/appa_exact"]) == {"model", "seed"}
     assert rows["claims/appa_swap30"].errors == {"swap": 0.3} and unlike(rows["claims/appa_swap30"], rows["claims/appa_exact"]) == {"errors"}
     assert unlike(rows["claims/appa_swap30_seed2025"], rows["claims/appa_swap30"]) == {"model", "seed"}
     assert lite.generation("claims/tcan_mm1_tau10").tau == 10 and unlike(rows["claims/tcan_mm1_tau10"], lite.rows["tcan_mm1"]) == {"generate"}

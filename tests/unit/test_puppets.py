@@ -13,11 +13,12 @@ from tcan.data import clips, puppet_set, puppets
 from tcan.data.camera import Camera, place_camera
 from tcan.data.characters import KINDS, Character
 from tcan.data.motion import JOINT, load_motions, random_pose, standing_pose, turned
-from tcan.data.render import key_points, render_clip
+from tcan.data.render import key_points, limb_lengths, render_clip
 from tcan.data.scenery import Background
 from tcan.errors import UserError
 from tcan.pose import keypoints
-from tcan.pose.keypoints import INDEX
+from tcan.pose.keypoints import INDEX, NAMES
+from tcan.pose.retarget import LIMBS
 
 
 @pytest.fixture
@@ -83,6 +84,21 @@ def test_pixels_count_from_the_centre_of_the_first():
     character, _ = scene(2)
     large, small = (key_points(character.retarget(standing_pose()), camera, size) for size in (64, 32))
     np.testing.assert_allclose(large + 0.5, 2 * (small + 0.5), rtol=1e-5)
+
+
+def test_true_lengths_of_limbs_are_those_of_a_person_across_the_line_of_sight():
+    """Whoever stands with the arms down faces the camera with every limb across it; turned by a right angle the shoulders vanish, and stay as long."""
+    character, _ = scene(2)
+    joints, camera = character.retarget(standing_pose(arms=0.3)), Camera(0.0, 0.0, 50.0, 0.5)
+    parents, children = np.array(LIMBS).T
+    seen = [key_points(turned(joints, angle), camera, 64)[0] for angle in (0.0, np.pi / 2)]
+    lengths = [limb_lengths(turned(joints, angle), camera, 64) for angle in (0.0, np.pi / 2)]
+    limbs = [np.linalg.norm(xy[children] - xy[parents], axis=-1) for xy in seen]
+    arms_and_legs = [place for place, (parent, child) in enumerate(LIMBS) if NAMES[child].endswith(("elbow", "knee", "shoulder"))]
+    np.testing.assert_allclose(lengths[0][arms_and_legs], limbs[0][arms_and_legs], rtol=0.06)
+    np.testing.assert_allclose(lengths[0], lengths[1], rtol=0.02)
+    across = LIMBS.index((INDEX["neck"], INDEX["right_shoulder"]))
+    assert limbs[1][across] < 0.3 * lengths[1][across]
 
 
 def test_kinds_differ_in_proportions():

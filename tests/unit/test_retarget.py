@@ -1,5 +1,7 @@
 """Retargeting: equal proportions change nothing, limbs get the source's lengths, and no joint is made up or lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tcan.pose.keypoints import INDEX, Keypoints
-from tcan.pose.retarget import LARGEST, LIMBS, PARENTS, limb_ratios, retarget
+from tcan.pose.retarget import LARGEST, LIMBS, PARENTS, limb_ratios, retarget, true_ratios
 
 FIGURE = np.array([[50, 15], [50, 25], [40, 25], [35, 40], [30, 55], [60, 25], [65, 40], [70, 55], [45, 55], [43, 72], [42, 90],
                    [55, 55], [57, 72], [58, 90], [48, 13], [52, 13], [45, 14], [55, 14]], np.float64)
@@ -139,6 +141,25 @@ def test_no_joint_in_common_scales_by_the_frames_heights():
 def test_a_source_is_one_frame(dance):
     with pytest.raises(ValueError, match="one frame"):
         retarget(dance, dance)
+
+
+def test_true_limbs_are_not_misled_by_a_limb_that_points_at_the_camera(dance):
+    """In the first frame the right forearm is a tenth as long as it truly is: Algorithm 1 draws it out in all others, the true lengths don't."""
+    xy, source = dance.xy.copy(), keypoints(2 * dance.xy[:1])
+    elbow, wrist = INDEX["right_elbow"], INDEX["right_wrist"]
+    xy[0, wrist] = xy[0, elbow] + 0.1 * (xy[0, wrist] - xy[0, elbow])
+    lengths = np.linalg.norm(limbs(dance), axis=-1)[0]
+    driving, source = replace(keypoints(xy), limbs=lengths), replace(source, limbs=2 * lengths)
+    ratios, whole = true_ratios(driving, source)
+    assert whole == pytest.approx(2) and ratios == pytest.approx(2)
+    drawn_out, right = (retarget(driving, source, true_limbs).xy[1:] for true_limbs in (False, True))
+    forearms = [np.linalg.norm(one[:, wrist] - one[:, elbow], axis=-1) / np.linalg.norm(xy[1:, wrist] - xy[1:, elbow], axis=-1) for one in (drawn_out, right)]
+    assert (forearms[0] > 4).all() and forearms[1] == pytest.approx(2, abs=1e-4)
+
+
+def test_true_limbs_must_be_known(dance):
+    with pytest.raises(ValueError, match="true lengths"):
+        retarget(dance, dance.frames(slice(0, 1)), true_limbs=True)
 
 
 def clips(frames):

@@ -53,7 +53,7 @@ def figure_inputs(wildcards):
     rows, split = SHOWN[number]
     if number == 4:
         return [f"outputs/{SCALE}/claims/attention/{row}/{clip}/run.json" for row in rows for clip in FIRST]
-    driving = {"bizarre": [f"data/{SCALE}/driving/bizarre/run.json"], "test": [f"data/{SCALE}/driving/{WRONG[0]}/test/run.json"] if number == 9 else []}
+    driving = {"bizarre": [f"data/{SCALE}/driving/{rows[-1]}/bizarre/run.json"], "test": [f"data/{SCALE}/driving/{WRONG[0]}/test/run.json"] if number == 9 else []}
     return [f"outputs/{SCALE}/{row}/{split}/run.json" for row in rows] + driving[split]
 
 

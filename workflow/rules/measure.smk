@@ -76,6 +76,7 @@ rule measure:
         f"results/{SCALE}/{{row}}/measures.{{split}}.json",
     params:
         pins=pins(["efficientnet_lite0"]),
+        as_driven=lambda wildcards: "" if ROWS[wildcards.row].retarget else " --as-driven",
     log:
         f"logs/{SCALE}/measure/{{row}}.{{split}}.log",
     benchmark:
@@ -85,4 +86,4 @@ rule measure:
         runtime=30,
     shell:
         "python -m eval measure outputs/{SCALE}/{wildcards.row}/{wildcards.split} --log {log} --split {wildcards.split} --data data/{SCALE}"
-        " --driving data/{SCALE}/driving/{wildcards.split} --network models/{SCALE}/keypoint_network --weights data/raw --out {output}"
+        " --driving data/{SCALE}/driving/{wildcards.split} --network models/{SCALE}/keypoint_network --weights data/raw --out {output}{params.as_driven}"

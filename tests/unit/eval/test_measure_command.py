@@ -15,7 +15,7 @@ from tests.unit.eval.test_measures import STANDING
 
 SIZE = 32
 JOINTS = STANDING / 2       # of a person of 25 pixels
-NAMES = {"keypoint-error", "keypoints-within-10%", "limb-ratio-error", "identity-distance", "background-flicker"}
+NAMES = {"keypoint-error", "keypoints-within-10%", "limb-ratio-error", "identity-distance", "background-flicker"}       # of the test split
 
 
 def save_driving(path, xy, estimator="exact", size=SIZE):
@@ -94,6 +94,37 @@ def test_its_values_are_those_that_are_known(command, made, monkeypatch):
     assert command("bizarre") == 0      # the source picture itself, again and again
     measures = json.loads((made / "out.json").read_text())["measures"]
     assert measures["background-flicker"]["value"] == 0 and measures["identity-distance"]["value"] == pytest.approx(0, abs=1e-9)
+
+
+def test_proportions_are_judged_by_true_limbs_and_a_pose_that_is_not_retargeted_by_nothing_else(command, made, monkeypatch):
+    """The network finds the person 5 pixels to the right of where it should be, with shins half as long as they truly are."""
+    short = JOINTS + (5, 0)
+    for knee, ankle in ((9, 10), (12, 13)):
+        short[ankle] = short[knee] + 0.5 * (short[ankle] - short[knee])
+    monkeypatch.setattr(keypoint_network, "find", lambda network, frames: np.repeat(short[None], len(frames), axis=0))
+    folder = made / "driving/bizarre"
+    for clip, frames in (("walk", 5), ("film", 4)):
+        save_driving(folder / f"chibi__{clip}.as_driven.npz", np.repeat(short[None], frames, axis=0), "exact" if clip == "walk" else "blazepose")
+    assert command("bizarre") == 0
+    measures = json.loads((made / "out.json").read_text())["measures"]
+    assert measures["proportion-error"]["per_video"] == {}, "the true limbs aren't known"
+    save_driving(folder / "chibi__walk.true_limbs.npz", np.repeat(JOINTS[None], 5, axis=0))
+    for words, joints in (((), {"chibi__walk"}), (("--as-driven",), set())):
+        assert command("bizarre", *words) == 0
+        measures = json.loads((made / "out.json").read_text())["measures"]
+        assert measures["proportion-error"]["per_video"] == {"chibi__walk": pytest.approx(np.log(2) / 4, rel=1e-3)}, "two limbs of eight"
+        assert set(measures["keypoint-error"]["per_video"]) == set(measures["limb-ratio-error"]["per_video"]) == joints
+        assert set(measures["identity-distance"]["per_video"]) == {"chibi__walk", "chibi__film"}
+
+
+def test_joints_outside_the_frame_have_no_place_to_be(command, made, monkeypatch):
+    """The pose throws an arm out of the frame; where the network puts that doesn't count, and the person grows no taller by it."""
+    monkeypatch.setattr(keypoint_network, "find", lambda network, frames: np.repeat(JOINTS[None] + (3, 0), len(frames), axis=0))
+    thrown = np.repeat(JOINTS[None], 5, axis=0)
+    thrown[:, 4] = (10, -200)
+    save_driving(made / "driving/bizarre/chibi__walk.npz", thrown)
+    assert command("bizarre") == 0
+    assert json.loads((made / "out.json").read_text())["measures"]["keypoint-error"]["value"] == pytest.approx(12)
 
 
 def test_equal_input_gives_equal_bytes(command, made):

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from eval import bootstrap
-from eval.claims.statistics import FAILS, FALSE_HOLDS, HOLDS, NEITHER, effect, judge, part, student, together
+from eval.claims.statistics import FAILS, FALSE_HOLDS, HOLDS, NEITHER, change, effect, judge, part, student, together
 
 VIDEOS, SEEDS = 10, 3
 
@@ -111,3 +111,11 @@ def test_one_seed_is_taken_for_an_effect_too_often():
     rng, nothing = np.random.default_rng(2), entries(np.zeros((1, VIDEOS)))
     held = np.mean([effect(nothing, entries(noise(rng, 1, 1, shape=(1, VIDEOS)))).verdict == HOLDS for _ in range(800)])
     assert 0.2 < held < 0.31
+
+
+def test_a_change_is_paired_over_videos_and_resamples():
+    start = {"value": 2.0, "better": "lower", "weights": {"a": 1, "b": 1}, "per_video": {"a": 1.0, "b": 3.0}}
+    end = {**start, "value": 5.0, "per_video": {"b": 7.0, "a": 3.0}}
+    assert change(start, end) == {**start, "value": 3.0, "per_video": {"a": 2.0, "b": 4.0}}
+    distance = {"value": 1.0, "better": "lower", "weights": {"a": 1, "b": 1}, "replicates": [1.0, 2.0]}
+    assert change(distance, {**distance, "value": 4.0, "replicates": [5.0, 5.0]})["replicates"].tolist() == [4.0, 3.0]

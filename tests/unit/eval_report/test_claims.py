@@ -53,8 +53,18 @@ def test_planted_effects_get_their_verdicts(made):
     assert outcomes["appa"].seeds == ((2024, 2025, 2026),) and outcomes["retargeting"].seeds == ((2024,),)
     rows = [[row.name for row in side] for side in outcomes["tctrln_swap"].rows[0]]
     assert rows[0] == ["claims/appa_swap30", "claims/appa_swap30_seed2025", "claims/appa_swap30_seed2026"], "the rate that all seeds have"
+    swap, missing = ([finding.label for finding in outcomes[key].findings if finding.counted] for key in ("tctrln_swap", "tctrln_missing"))
+    assert swap == ["change of LPIPS", "change of FVD"] and missing == [*swap, "change of keypoint-error"], "swaps can't be seen in the key points' error"
     shown = {finding.label: finding for finding in outcomes["ptm"].findings}
     assert not shown["FVD"].counted and shown["background-flicker"].counted
+
+
+def test_better_under_exact_poses_as_well_is_no_robustness(tmp_path):
+    """T-CtrlN takes a tenth off everything, and errors do the same to both: better under wrong poses, and no less moved by them."""
+    made_claims.write(tmp_path / "results", {"appa_tctrln": 0.9, "robust": 1 / 0.9}, videos=0.005, seeds=0.001)
+    outcome = next(outcome for outcome in claims.judge_all(Results(tmp_path / "results", "lite")) if outcome.claim.key == "tctrln_missing")
+    verdicts = {finding.label: finding.effect.verdict for finding in outcome.findings}
+    assert verdicts["LPIPS"] == HOLDS and verdicts["change of LPIPS"] != HOLDS and outcome.verdict != HOLDS
 
 
 def test_rows_are_found_by_what_they_are(made, tmp_path):
@@ -89,7 +99,7 @@ def test_the_page(made):
     assert set(apart["clips"]) == {"rendered clips", "real clips"} and not apart["counted"].any() and set(apart["videos"]) == {7, 3}
     assert "fewer than 6 videos (LPIPS, real clips, 3)" in page
     for text in page.splitlines():
-        assert not text.startswith("|") or text.count("|") - text.count("\\|") in (5, 8, 11), text
+        assert not text.startswith("|") or text.count("|") - text.count("\\|") in (5, 8, 12), text
 
 
 def test_equal_results_give_equal_bytes_and_other_files_stay(made):

@@ -28,7 +28,8 @@ def made(tmp_path_factory):
     (root / "params.yaml").write_text(PARAMS)
     rng = np.random.default_rng(0)
     for name in ("chibi_01__puppet_01", "chibi_02__puppet_02"):
-        copy_poses(root, name.partition("__")[2], root / "data/driving/bizarre" / f"{name}.npz", lambda xy: xy * 0.8)
+        for row in ("tcan_mm2", "unfrozen"):
+            copy_poses(root, name.partition("__")[2], root / "data/driving" / row / "bizarre" / f"{name}.npz", lambda xy: xy * 0.8)
     for name in ("real_walk", "puppet_01", "puppet_02"):
         copy_poses(root, name, root / "data/driving/claims/appa_missing30/test" / f"{name}.npz", lambda xy: forget(xy, rng))
     write_maps(root / "attention/a", "tcan_mm1", "puppet_01")
@@ -166,7 +167,7 @@ def test_the_worst_frame_is_marked_and_has_neighbours(made):
     wrong = made / "data/driving/claims/appa_missing30/test/puppet_01.npz"
     block = figure_wrong_poses._block(clip, clip.poses, wrong, {"base": "base"}, made / "outputs")
     assert block.groups == [("puppet_01", [f"frame {number}{' (worst)' if number == 5 else ''}" for number in range(2, 8)])]
-    assert [label for label, _ in block.lines] == ["truth", "pose as it was found", "pose with errors, which drives", "base"]
+    assert [label for label, _ in block.lines] == ["truth", "pose as estimated", "pose with errors, which drives", "base"]
 
 
 def test_the_characters_frame_lies_within_the_picture():
@@ -207,9 +208,9 @@ def test_the_suffix_or_the_size_choose_the_format(made, monkeypatch, capsys):
     (4, None, (), "--attention: expected folders that `python -m tcan attention` wrote"),
     (5, "outputs/warp", (), "outputs/warp/test/real_walk: expected the frames that the row warp makes"),
     (6, "outputs/claims", (), "outputs/claims/no_retargeting/bizarre: expected characters that the row claims/no_retargeting moves"),
-    (6, "data/driving/bizarre", (), "data/driving/bizarre: expected the retargeted poses"),
+    (6, "data/driving/tcan_mm2", (), "data/driving/tcan_mm2/bizarre: expected the retargeted poses"),
     (7, "outputs/unfrozen/bizarre/chibi_01__puppet_01/0003.png", (), "chibi_01__puppet_01"),
-    (7, "data/driving/bizarre/chibi_02__puppet_02.npz", (), "chibi_02__puppet_02.npz: expected key points"),
+    (7, "data/driving/unfrozen/bizarre/chibi_02__puppet_02.npz", (), "chibi_02__puppet_02.npz: expected key points"),
     (9, "data/driving/claims", (), "driving/claims/appa_missing30/test: expected the wrong poses"),
     (9, "outputs/claims/appa_tctrln_missing30", (), "appa_tctrln_missing30/test/real_walk: expected the frames"),
 ])
