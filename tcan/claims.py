@@ -11,7 +11,7 @@ from pathlib import Path
 from tcan.files import atomic_file
 
 FOLDER = "claims"
-UNFITTED = f"{FOLDER}/no_retargeting"
+UNFITTED, LONGEST = f"{FOLDER}/no_retargeting", f"{FOLDER}/limb_lengths_clip"
 FORMAT = 1      # of plan.json
 
 
@@ -46,10 +46,12 @@ def _made(config):
     of = claims.tau.row
     for tau in claims.tau.values:
         yield f"{FOLDER}/{of}_tau{tau:g}".replace(".", "p"), of, dataclasses.replace(table[of], generate={**table[of].generate, "ptm": True, "tau": tau})
-    unfitted = dataclasses.replace(table[claims.retargeting], retarget=False)
-    yield UNFITTED, claims.retargeting, unfitted
-    for seed in claims.seeds if claims.retargeting in claims.rows else ():
-        yield _seeded(UNFITTED, seed), claims.retargeting, _with_seed(unfitted, seed)
+    of = claims.retargeting
+    for name, row in ((UNFITTED, dataclasses.replace(table[of], retarget=False)),
+                      (LONGEST, dataclasses.replace(table[of], generate={**table[of].generate, "limb_lengths": "clip"}))):
+        yield name, of, row
+        for seed in claims.seeds if of in claims.rows else ():
+            yield _seeded(name, seed), of, _with_seed(row, seed)
 
 
 def splits(config):
@@ -57,12 +59,13 @@ def splits(config):
     claims = config.claims
     odd = {*claims.proportions, claims.retargeting}
     odd |= {_seeded(name, seed) for name in odd & set(claims.rows) for seed in claims.seeds}
-    unfitted = [UNFITTED, *(_seeded(UNFITTED, seed) for seed in claims.seeds)]
-    return {name: ["bizarre"] if name in unfitted else ["test", "bizarre"] if name in odd else ["test"] for name in (*config.rows, *rows(config))}
+    alone = [made for name in (UNFITTED, LONGEST) for made in (name, *(_seeded(name, seed) for seed in claims.seeds))]
+    return {name: ["bizarre"] if name in alone else ["test", "bizarre"] if name in odd else ["test"] for name in (*config.rows, *rows(config))}
 
 
 def plan(config):
-    """What each row is, JSON-able: {"format", "seed", "seeds", "rows": {name: {"of", "title", "seed", "poses", "errors", "tau", "retarget", "splits"}}}.
+    """What each row is, JSON-able: {"format", "seed", "seeds", "rows": {name: {"of", "title", "seed", "poses", "errors", "tau", "retarget",
+    "limb_lengths", "splits"}}}.
 
     of: the row of params.yaml that it was made of; tau: None without the temperature map.
     """
@@ -70,7 +73,8 @@ def plan(config):
     for name, row in config.every_row.items():
         generation = config.generation(name)
         described[name] = {"of": origin.get(name, name), "title": row.title, "seed": config.seed if row.seed is None else row.seed, "poses": row.poses,
-                           "errors": row.errors, "tau": generation.tau if generation.ptm else None, "retarget": row.retarget, "splits": measured[name]}
+                           "errors": row.errors, "tau": generation.tau if generation.ptm else None, "retarget": row.retarget,
+                           "limb_lengths": generation.limb_lengths, "splits": measured[name]}
     return {"format": FORMAT, "seed": config.seed, "seeds": [config.seed, *config.claims.seeds], "rows": described}
 
 

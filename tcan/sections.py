@@ -234,6 +234,7 @@ class Generate:
     tau: float = field(metadata={"min": 0})
     ptm_scope: str = field(metadata={"choices": ("window", "clip")})
     pairing: str = field(metadata={"choices": ("diagonal", "product")})
+    limb_lengths: str = field(metadata={"choices": ("first", "clip")})
 
 
 @dataclass(frozen=True)

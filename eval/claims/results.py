@@ -15,8 +15,8 @@ TEST, BIZARRE = "test", "bizarre"
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the plan. of: the row of params.yaml that it was made of; errors: {kind: rate} put into its poses; tau: None without the map; splits: those
-    that were scored."""
+    """A row of the plan. of: the row of params.yaml that it was made of; errors: {kind: rate} put into its poses; tau: None without the map; limb_lengths:
+    of the driving person, in its `first` frame or over the `clip`; splits: those that were scored."""
 
     name: str
     of: str
@@ -26,19 +26,21 @@ class Row:
     errors: dict
     tau: float | None
     retarget: bool
+    limb_lengths: str
     splits: tuple
 
 
 @dataclass(frozen=True)
 class Side:
     """What a claim compares: the rows made of `of`, one for each seed. seeded: False for what trains nothing, so has no seeds; error: the kind of error in
-    its (exact) poses, at the highest rate that all seeds have; exact: exact poses without errors."""
+    its (exact) poses, at the highest rate that all seeds have; exact: exact poses without errors; limb_lengths: None for those of the row itself."""
 
     of: str
     seeded: bool = True
     error: str | None = None
     retarget: bool = True
     exact: bool = False
+    limb_lengths: str | None = None
 
 
 class Results:
@@ -52,7 +54,7 @@ class Results:
         try:
             self.seed, self.seeds = plan["seed"], tuple(plan["seeds"])
             self.rows = {name: Row(name, row["of"], str(row["title"]), int(row["seed"]), row["poses"], dict(row["errors"]), row["tau"], bool(row["retarget"]),
-                                   tuple(row["splits"])) for name, row in plan["rows"].items()}
+                                   str(row["limb_lengths"]), tuple(row["splits"])) for name, row in plan["rows"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._unlike(path, "seed, seeds and rows", f"{type(error).__name__}: {error}") from error
         self.metrics = {row.name: self._metrics(row) for row in self.rows.values() if TEST in row.splits}
@@ -63,11 +65,12 @@ class Results:
         """Where a row's metrics.json is, or its measures of a split."""
         return self.folder / row.name / (f"measures.{split}.json" if split else "metrics.json")
 
-    def find(self, of, seed=None, split=TEST, poses=ESTIMATED, errors=None, retarget=True, **tau):
-        """The one Row that is so, or None. seed: default the plan's; tau: default that of the row of params.yaml itself."""
+    def find(self, of, seed=None, split=TEST, poses=ESTIMATED, errors=None, retarget=True, limb_lengths=None, **tau):
+        """The one Row that is so, or None. seed: default the plan's; tau, limb_lengths: default those of the row of params.yaml itself."""
         main = self.main(of)
-        wanted = (of, self.seed if seed is None else seed, poses, errors or {}, tau.get("tau", main.tau), retarget)
-        found = [row for row in self.rows.values() if split in row.splits and wanted == (row.of, row.seed, row.poses, row.errors, row.tau, row.retarget)]
+        wanted = (of, self.seed if seed is None else seed, poses, errors or {}, tau.get("tau", main.tau), retarget, limb_lengths or main.limb_lengths)
+        found = [row for row in self.rows.values() if split in row.splits
+                 and wanted == (row.of, row.seed, row.poses, row.errors, row.tau, row.retarget, row.limb_lengths)]
         if main in found:       # a derived row may repeat the row itself, such as a tau that is its own
             return main
         if len(found) > 1:
@@ -135,7 +138,7 @@ class Results:
 
     def _row(self, side, seed, split, rates):
         errors = {side.error: rates[side.error]} if side.error else {}
-        return self.find(side.of, seed, split, EXACT if side.error or side.exact else self.main(side.of).poses, errors, side.retarget)
+        return self.find(side.of, seed, split, EXACT if side.error or side.exact else self.main(side.of).poses, errors, side.retarget, side.limb_lengths)
 
     def _metrics(self, row):
         path = self.path(row)

@@ -9,7 +9,7 @@ from eval.errors import UserError
 from eval.figures import tiles
 from eval.figures.page import Block, page
 
-SIDES, CASES = {6: 128, 7: 144}, 5
+SIDES, CASES = {6: 104, 7: 144}, 5
 ENOUGH = 0.9        # of the most joints that are within the picture in any frame; an estimator misses some
 
 
@@ -17,19 +17,22 @@ def draw(args):
     """The page of figure 6 or 7. args.rows: the rows that are compared, of figure 6 the one without retargeting first."""
     side, titles = SIDES[args.number], tiles.system_titles(args.rows, args.params, args.scale)
     pairs, several = _pairs(args, CASES)
-    driving = args.driving or args.data / "driving" / args.rows[-1] / "bizarre"
-    if not driving.is_dir():
-        raise UserError(f"{driving}: expected the retargeted poses that drove {args.rows[-1]}, CHARACTER__CLIP.npz, found no such folder; {tiles.MADE_BY}")
+    retargeted = args.rows[1:] if args.number == 6 else args.rows[-1:]      # the rows whose poses are shown
+    driving = [args.driving or args.data / "driving" / row / "bizarre" for row in retargeted]
+    for folder, row in zip(driving, retargeted):
+        if not folder.is_dir():
+            raise UserError(f"{folder}: expected the retargeted poses that drove {row}, CHARACTER__CLIP.npz, found no such folder; {tiles.MADE_BY}")
     lines = [_line(args, character, clip, driving, side) for character, clip in pairs]
     which = "" if args.clips else f"{len(pairs)} of {several}, evenly over them; "
     start = (f"Pairs of a character and a driving clip ({which}the frame whose retargeted pose is farthest from its first, of those where it is within the "
              "picture). There is no truth. Poses are those that the rows are given: what the estimator finds. ")
     if args.number == 6:
-        groups = [("given", ["source", "driving frame"]), ("without retargeting", ["driving pose, over the source", titles[args.rows[0]]]),
-                  ("with retargeting", ["retargeted pose, over the source", *(titles[row] for row in args.rows[1:])])]
+        groups = [("given", ["source", "driving frame"]), ("without retargeting", ["driving pose, over the source", "generated"]),
+                  *((titles[row], ["retargeted pose, over the source", "generated"]) for row in retargeted)]
         return page("After the paper's Fig. 6: retargeting the pose to the character's proportions",
                     start + "Without retargeting the pose has the driving person's size, place and limbs. With it each limb has been brought to the "
-                    "character's length: look whether head, legs and size stay the source's.", [Block(groups, lines)], side)
+                    "character's length, by what the driver's was in its first frame (Algorithm 1) or by the longest over the clip: look whether head, legs "
+                    "and size stay the source's.", [Block(groups, lines)], side)
     groups = [("given", ["source", "driving frame", "retargeted pose, over the source"]), ("generated", [titles[row] for row in args.rows])]
     return page("After the paper's Fig. 7: ControlNet frozen or trained, on odd proportions",
                 start + "A ControlNet that was trained along has followed the training clips' proportions last; a frozen one is as it came. Look whether the "
@@ -38,17 +41,17 @@ def draw(args):
 
 def _line(args, character, clip, driving, side):
     name = strips.pair(character, clip)
-    retargeted = tiles.points_of(Path(driving) / f"{name}.npz")
-    when = telling_frame(retargeted)
+    retargeted = [tiles.points_of(folder / f"{name}.npz") for folder in driving]
+    when = telling_frame(retargeted[0])
     source = strips.picture(character.folder / "0000.png", side)
     made = [strips.picture(tiles.frame(tiles.frames_of(args.outputs, row, "bizarre", name), when), side) for row in args.rows]
     person = strips.picture(tiles.frame(clip.folder, when), side)
-    after = tiles.over(retargeted[when], source)
+    after = [tiles.over(points[when], source) for points in retargeted]
     if args.number == 6:
         before = tiles.over(tiles.points_of(clip.poses, when), source)
-        shown = [source, person, before, made[0], after, *made[1:]]
+        shown = [source, person, before, made[0], *(tile for pair in zip(after, made[1:], strict=True) for tile in pair)]
     else:
-        shown = [source, person, after, *made]
+        shown = [source, person, *after, *made]
     return f"{character.id}\ndriven by\n{clip.id}\nframe {when}", shown
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 MODULES = {3: "eval.figures.texture", 4: "eval.figures.attention", 5: "eval.figures.comparison", 6: "eval.figures.characters",
            7: "eval.figures.characters", 9: "eval.figures.wrong_poses"}
 LARGE = 500_000     # bytes above which a .png without a need for it weighs on git
-ROWS = {3: ["base", "appa"], 5: ["base", "appa", "appa_tctrln", "tcan_mm1", "tcan_mm2", "copy", "warp"], 6: ["claims/no_retargeting", "tcan_mm2"],
-        7: ["base", "unfrozen"]}
+ROWS = {3: ["base", "appa"], 5: ["base", "appa", "appa_tctrln", "tcan_mm1", "tcan_mm2", "copy", "warp"],
+        6: ["claims/no_retargeting", "tcan_mm2", "claims/limb_lengths_clip"], 7: ["base", "unfrozen"]}
 
 
 def add_arguments(parser):
@@ -25,7 +25,7 @@ def add_arguments(parser):
     parser.add_argument("--without", default="claims/appa_missing30", metavar="ROW", help="figure 9: the row without T-CtrlN (default: %(default)s)")
     parser.add_argument("--with", dest="with_", default="claims/appa_tctrln_missing30", metavar="ROW", help="figure 9: the row with it (default: %(default)s)")
     parser.add_argument("--driving", type=Path, metavar="FOLDER", help="figures 6, 7 and 9: folder of CASE.npz, the key points that drove the rows "
-                        "(default: DATA/driving/ROW/bizarre of the last of the rows, of figure 9 DATA/driving/ROW/test of the row --without)")
+                        "(default: DATA/driving/ROW/bizarre of the row shown, of figure 9 DATA/driving/ROW/test of the row --without)")
 
 
 def run(args):

@@ -34,7 +34,7 @@ class Case:
 
 def cases_of(split, data, config, row, options):
     """The Cases of a split, as a Row drives them; options: its `generate`."""
-    return test_cases(data, config, row) if split == "test" else bizarre_cases(data, config, row, options.pairing)
+    return test_cases(data, config, row) if split == "test" else bizarre_cases(data, config, row, options)
 
 
 def test_cases(data, config, row):
@@ -47,7 +47,7 @@ def test_cases(data, config, row):
     return cases
 
 
-def bizarre_cases(data, config, row, pairing):
+def bizarre_cases(data, config, row, options):
     """Characters of odd proportions, driven by the test videos (section 4.2): `character__clip`, without truth. The poses are retargeted to the
     character's proportions, or with `row.retarget` false only brought to the size of its frame."""
     from tcan.pose.retarget import retarget
@@ -56,14 +56,14 @@ def bizarre_cases(data, config, row, pairing):
     driving = list(clips.find(data, config.data.sets_for("test"), "test").itertuples())
     if not driving:
         raise UserError(f"{data}: expected test videos to drive the characters, found none; check the splits in params.yaml")
-    if pairing == "product":
+    if options.pairing == "product":
         chosen = [(character, clip) for character in characters for clip in driving]
     else:
         chosen = [(character, driving[index % len(driving)]) for index, character in enumerate(characters)]
     cases = []
     for character, clip in chosen:
         own, driving = _poses(character, data, row.poses), _wrong(_poses(clip, data, row.poses), row, config.seed, clip.id)
-        points = retarget(driving, own) if row.retarget else resized(driving, own.size)
+        points = retarget(driving, own, options.limb_lengths) if row.retarget else resized(driving, own.size)
         cases.append(Case(f"{character.id}__{clip.id}", clips.read_clip(character.folder)[0], own, points, driver=driving))
     return cases
 

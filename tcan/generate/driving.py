@@ -30,7 +30,8 @@ def run(args, config):
             keypoints.save(case.source_points, folder / f"{case.name}.source.npz")
             if not args.row and case.driver is not None:
                 _save_others(case, folder)
-        resolved = {**config.resolved("data", "pose"), "row": dataclasses.asdict(row), "pairing": options.pairing}
+        resolved = {**config.resolved("data", "pose"), "row": dataclasses.asdict(row), "pairing": options.pairing,
+                    "limb_lengths": options.limb_lengths}
         write_run(folder, command=f"driving {args.split}", config=resolved, seed=config.seed)
 
 
@@ -38,4 +39,4 @@ def _save_others(case, folder):
     """The poses beside Algorithm 1's: the driving person's own, and those that a body of the source's true limbs would take."""
     keypoints.save(resized(case.driver, case.source_points.size), folder / f"{case.name}.as_driven.npz")
     if case.driver.limbs is not None and case.source_points.limbs is not None:
-        keypoints.save(retarget(case.driver, case.source_points, true_limbs=True), folder / f"{case.name}.true_limbs.npz")
+        keypoints.save(retarget(case.driver, case.source_points, "true"), folder / f"{case.name}.true_limbs.npz")

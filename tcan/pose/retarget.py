@@ -24,21 +24,23 @@ PARENTS = {  # child: parent, parents before their children
 }
 LIMBS = tuple((INDEX[parent], INDEX[child]) for child, parent in PARENTS.items())  # 17 of them, from the neck outwards
 LARGEST = 3.0
+LONG = 0.9  # quantile of a limb's lengths over a clip: the longest but for what an estimator gets wrong
 SHORTEST = 1e-3  # of the frame's height: below it a limb has no length
 
 
-def retarget(driving, source, true_limbs=False):
+def retarget(driving, source, lengths="first"):
     """Driving `Keypoints` (f frames) in the proportions and at the place of the source's, `Keypoints` of one frame; pixels of its frame.
 
     Each limb is scaled by its length in the source over its length in the driving clip's first frame (the first that has it). The neck stands
     at the source's neck in that frame and moves on by the driving displacement times the whole body's ratio. Pixels are taken for square,
     so frames of different sizes and aspect ratios need nothing more. Same proportions at the same place: nothing changes.
 
-    true_limbs: not Algorithm 1, but what it is after: by the true lengths, `limbs` of both, which no limb's direction shortens.
+    lengths: of the driving limbs, `first` (Algorithm 1: in the first frame); `clip`: as long as they get over the clip, where a limb that points at the
+    camera in the first frame is not taken for short; or `true`: the `limbs` of both, where they are known.
     """
     if len(source) != 1:
         raise ValueError(f"expected a source of one frame, got {len(source)}")
-    ratios, whole = (true_ratios if true_limbs else limb_ratios)(driving, source)
+    ratios, whole = true_ratios(driving, source) if lengths == "true" else limb_ratios(driving, source, lengths)
     there, target = _anchors(driving, source)
     xy, found = driving.xy.astype(np.float64), driving.found
     # `reach` is where each joint is in the driving frames, `placed` where it comes to be; a missing joint has those of its parent.
@@ -53,14 +55,14 @@ def retarget(driving, source, true_limbs=False):
     return Keypoints(moved, driving.score, source.size, driving.estimator)
 
 
-def limb_ratios(driving, source):
-    """Source over driving length of each of LIMBS, (17,), and of the whole body (the sum of the limbs that both have)."""
+def limb_ratios(driving, source, lengths="first"):
+    """Source over driving length of each of LIMBS, (17,), and of the whole body (the sum of the limbs that both have). lengths: as of `retarget`."""
     target = _lengths(source)
-    first = _lengths(driving)
-    both = (target > 0) & (first > 0)
-    whole = target[both].sum() / first[both].sum() if both.any() else source.size[0] / driving.size[0]
+    given = _longest(driving) if lengths == "clip" else _lengths(driving)
+    both = (target > 0) & (given > 0)
+    whole = target[both].sum() / given[both].sum() if both.any() else source.size[0] / driving.size[0]
     ratios = np.full(len(LIMBS), whole)
-    ratios[both] = np.clip(target[both] / first[both], whole / LARGEST, whole * LARGEST)
+    ratios[both] = np.clip(target[both] / given[both], whole / LARGEST, whole * LARGEST)
     return ratios, float(whole)
 
 
@@ -81,6 +83,15 @@ def _lengths(keypoints):
     ends = keypoints.xy.astype(np.float64)
     lengths = np.linalg.norm(ends[first, children] - ends[first, parents], axis=-1)
     return np.where(found[first, limbs] & (lengths > SHORTEST * keypoints.size[0]), lengths, 0.0)
+
+
+def _longest(keypoints):
+    """Lengths of LIMBS over the clip, (17,): in each the LONG of the frames that have it, 0 where none has, or where it is next to nothing."""
+    parents, children = np.array(LIMBS).T
+    lengths = np.linalg.norm(keypoints.xy[:, children] - keypoints.xy[:, parents], axis=-1).astype(np.float64)
+    found = ~np.isnan(lengths)
+    longest = np.array([np.quantile(limb[there], LONG) if there.any() else 0.0 for limb, there in zip(lengths.T, found.T)])
+    return np.where(longest > SHORTEST * keypoints.size[0], longest, 0.0)
 
 
 def _anchors(driving, source):

@@ -30,6 +30,8 @@ def test_each_row_differs_in_what_its_name_says(lite):
     assert unlike(rows["claims/appa_swap30_seed2025"], rows["claims/appa_swap30"]) == {"model", "seed"}
     assert lite.generation("claims/tcan_mm1_tau10").tau == 10 and unlike(rows["claims/tcan_mm1_tau10"], lite.rows["tcan_mm1"]) == {"generate"}
     assert unlike(rows["claims/no_retargeting"], lite.rows["tcan_mm2"]) == {"retarget"}
+    assert lite.generation("claims/limb_lengths_clip").limb_lengths == "clip"
+    assert unlike(rows["claims/limb_lengths_clip"], lite.rows["tcan_mm2"]) == {"generate"}
     assert unlike(rows["claims/no_retargeting_seed2025"], rows["claims/tcan_mm2_seed2025"]) == {"retarget"}
 
 
@@ -48,13 +50,13 @@ def test_the_plan_tells_what_each_row_is(lite, tmp_path):
     assert plan["rows"].keys() == lite.every_row.keys()
     assert plan["rows"]["claims/appa_missing30_seed2026"] == {
         "of": "appa", "title": lite.rows["appa"].title, "seed": 2026, "poses": "exact", "errors": {"missing": 0.3}, "tau": None, "retarget": True,
-        "splits": ["test"]}
+        "limb_lengths": "first", "splits": ["test"]}
     assert plan["rows"]["tcan_mm1"]["tau"] == 3.0 and plan["rows"]["copy"]["splits"] == ["test"]
     seeds = ("", "_seed2025", "_seed2026")
     odd = {f"{'claims/' if seed else ''}{row}{seed}" for row in ("base", "unfrozen", "tcan_mm2") for seed in seeds}
-    unfitted = {f"claims/no_retargeting{seed}" for seed in seeds}
-    assert {name for name, row in plan["rows"].items() if "bizarre" in row["splits"]} == odd | unfitted
-    assert {name for name, row in plan["rows"].items() if row["splits"] == ["bizarre"]} == unfitted
+    alone = {f"claims/{name}{seed}" for name in ("no_retargeting", "limb_lengths_clip") for seed in seeds}
+    assert {name for name, row in plan["rows"].items() if "bizarre" in row["splits"]} == odd | alone
+    assert {name for name, row in plan["rows"].items() if row["splits"] == ["bizarre"]} == alone
 
 
 @pytest.mark.parametrize(("path", "value", "message"), [

@@ -148,18 +148,32 @@ def test_true_limbs_are_not_misled_by_a_limb_that_points_at_the_camera(dance):
     xy, source = dance.xy.copy(), keypoints(2 * dance.xy[:1])
     elbow, wrist = INDEX["right_elbow"], INDEX["right_wrist"]
     xy[0, wrist] = xy[0, elbow] + 0.1 * (xy[0, wrist] - xy[0, elbow])
-    lengths = np.linalg.norm(limbs(dance), axis=-1)[0]
-    driving, source = replace(keypoints(xy), limbs=lengths), replace(source, limbs=2 * lengths)
+    true = np.linalg.norm(limbs(dance), axis=-1)[0]
+    driving, source = replace(keypoints(xy), limbs=true), replace(source, limbs=2 * true)
     ratios, whole = true_ratios(driving, source)
     assert whole == pytest.approx(2) and ratios == pytest.approx(2)
-    drawn_out, right = (retarget(driving, source, true_limbs).xy[1:] for true_limbs in (False, True))
+    drawn_out, right = (retarget(driving, source, lengths).xy[1:] for lengths in ("first", "true"))
     forearms = [np.linalg.norm(one[:, wrist] - one[:, elbow], axis=-1) / np.linalg.norm(xy[1:, wrist] - xy[1:, elbow], axis=-1) for one in (drawn_out, right)]
     assert (forearms[0] > 4).all() and forearms[1] == pytest.approx(2, abs=1e-4)
 
 
+def test_lengths_over_the_clip_are_not_misled_either(dance):
+    """As above, and no true length is known; a limb that is found once, and a clip without one, do no harm."""
+    xy, source = dance.xy.copy(), keypoints(2 * dance.xy[:1])
+    elbow, wrist = INDEX["right_elbow"], INDEX["right_wrist"]
+    xy[0, wrist] = xy[0, elbow] + 0.1 * (xy[0, wrist] - xy[0, elbow])
+    xy[1:, INDEX["left_wrist"]] = np.nan
+    xy[:, INDEX["right_ankle"]] = np.nan
+    first, over = (limb_ratios(keypoints(xy), source, lengths)[0] for lengths in ("first", "clip"))
+    forearm = LIMBS.index((elbow, wrist))
+    assert first[forearm] > 4 and over[forearm] == pytest.approx(2, abs=1e-3)
+    assert over[LIMBS.index((INDEX["left_elbow"], INDEX["left_wrist"]))] == pytest.approx(2, abs=1e-3)
+    assert np.isfinite(over).all() and np.array_equal(retarget(keypoints(xy), source, "clip").found, keypoints(xy).found)
+
+
 def test_true_limbs_must_be_known(dance):
     with pytest.raises(ValueError, match="true lengths"):
-        retarget(dance, dance.frames(slice(0, 1)), true_limbs=True)
+        retarget(dance, dance.frames(slice(0, 1)), "true")
 
 
 def clips(frames):
@@ -169,8 +183,8 @@ def clips(frames):
 
 
 @settings(max_examples=150, deadline=None)
-@given(driving=clips(3), source=clips(1))
-def test_every_found_joint_stays_found_and_finite(driving, source):
-    result = retarget(driving, source)
+@given(driving=clips(3), source=clips(1), lengths=st.sampled_from(["first", "clip"]))
+def test_every_found_joint_stays_found_and_finite(driving, source, lengths):
+    result = retarget(driving, source, lengths)
     assert np.array_equal(result.found, driving.found)
     assert np.isfinite(result.xy[result.found]).all() and np.array_equal(result.score, driving.score)

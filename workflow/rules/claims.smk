@@ -42,7 +42,7 @@ SHOWN = {  # figure of the paper -> (rows, split)
     3: (CONFIG.claims.rows[:2], "test"),
     4: ([CONFIG.claims.tau.row], "test"),
     5: ([row for row in CONFIG.rows if row not in ("unfrozen", "oracle", "autoencoder")], "test"),
-    6: (["claims/no_retargeting", CONFIG.claims.retargeting], "bizarre"),
+    6: ([claimed.UNFITTED, CONFIG.claims.retargeting, claimed.LONGEST], "bizarre"),
     7: (CONFIG.claims.proportions, "bizarre"),
     9: (WRONG, "test"),
 }
@@ -53,7 +53,8 @@ def figure_inputs(wildcards):
     rows, split = SHOWN[number]
     if number == 4:
         return [f"outputs/{SCALE}/claims/attention/{row}/{clip}/run.json" for row in rows for clip in FIRST]
-    driving = {"bizarre": [f"data/{SCALE}/driving/{rows[-1]}/bizarre/run.json"], "test": [f"data/{SCALE}/driving/{WRONG[0]}/test/run.json"] if number == 9 else []}
+    retargeted = [row for row in rows if ROWS[row].retarget] if number == 6 else rows[-1:]
+    driving = {"bizarre": [f"data/{SCALE}/driving/{row}/bizarre/run.json" for row in retargeted], "test": [f"data/{SCALE}/driving/{WRONG[0]}/test/run.json"] if number == 9 else []}
     return [f"outputs/{SCALE}/{row}/{split}/run.json" for row in rows] + driving[split]
 
 

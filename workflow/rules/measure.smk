@@ -36,7 +36,7 @@ rule driving:
     output:
         f"data/{SCALE}/driving/{{split}}/run.json",
     params:
-        pairing=CONFIG.generate.pairing,
+        pairing=(CONFIG.generate.pairing, CONFIG.generate.limb_lengths),
     log:
         f"logs/{SCALE}/driving/{{split}}.log",
     resources:
@@ -53,7 +53,8 @@ rule driving_of_row:
     output:
         f"data/{SCALE}/driving/{{row}}/{{split}}/run.json",
     params:
-        row=lambda wildcards: (CONFIG.seed, CONFIG.generation(wildcards.row).pairing, {**asdict(ROWS[wildcards.row]), "title": None, "tables": None}),
+        row=lambda wildcards: (CONFIG.seed, {**asdict(ROWS[wildcards.row]), "title": None, "tables": None}),
+        generate=lambda wildcards: [getattr(CONFIG.generation(wildcards.row), option) for option in ("pairing", "limb_lengths")],
     log:
         f"logs/{SCALE}/driving/{{row}}.{{split}}.log",
     resources:

@@ -25,8 +25,8 @@ SEEDS = (2024, 2025, 2026)
 def plan(seeds=SEEDS, kinds=("missing", "swap", "dropout"), rates=(0.1, 0.3, 0.5), repeated=0.3, taus=(0, 1, 2, 5, 10)):
     """A plan.json like the pipeline's: trained rows with every seed, wrong poses at several rates, several taus, one row without retargeting."""
     def row(of, seed=seeds[0], **changes):
-        both = of in ("base", "unfrozen") or of == "tcan_mm2" and seed == seeds[0]
-        return {"of": of, "title": TITLES[of], "seed": seed, "poses": "estimated", "errors": {}, "tau": TAUS.get(of), "retarget": True,
+        both = of in ("base", "unfrozen", "tcan_mm2")
+        return {"of": of, "title": TITLES[of], "seed": seed, "poses": "estimated", "errors": {}, "tau": TAUS.get(of), "retarget": True, "limb_lengths": "first",
                 "splits": ["test", "bizarre"] if both else ["test"], **changes}
 
     rows = {of: row(of) for of in TITLES}
@@ -40,7 +40,10 @@ def plan(seeds=SEEDS, kinds=("missing", "swap", "dropout"), rates=(0.1, 0.3, 0.5
             rows |= {f"claims/{of}_{kind}{round(100 * repeated)}_seed{seed}": row(of, seed, poses="exact", errors={kind: repeated})
                      for seed in seeds[1:] if of != "tcan_mm1"}
     rows |= {f"claims/tcan_mm1_tau{tau}": row("tcan_mm1", tau=float(tau)) for tau in taus}
-    rows["claims/no_retargeting"] = row("tcan_mm2", retarget=False, splits=["bizarre"])
+    for seed in seeds:
+        end = "" if seed == seeds[0] else f"_seed{seed}"
+        rows[f"claims/no_retargeting{end}"] = row("tcan_mm2", seed, retarget=False, splits=["bizarre"])
+        rows[f"claims/limb_lengths_clip{end}"] = row("tcan_mm2", seed, limb_lengths="clip", splits=["bizarre"])
     return {"format": 1, "seed": seeds[0], "seeds": list(seeds), "rows": rows}
 
 

@@ -15,8 +15,8 @@ from eval.figures import attention as figure_attention, characters as figure_cha
 from eval.figures import tiles as figure_tiles, wrong_poses as figure_wrong_poses
 from eval.figures.page import Block, page
 
-ROWS = ("base", "appa", "appa_tctrln", "tcan_mm1", "tcan_mm2", "unfrozen", "copy", "warp", "claims/no_retargeting", "claims/appa_missing30",
-        "claims/appa_tctrln_missing30")
+ROWS = ("base", "appa", "appa_tctrln", "tcan_mm1", "tcan_mm2", "unfrozen", "copy", "warp", "claims/no_retargeting", "claims/limb_lengths_clip",
+        "claims/appa_missing30", "claims/appa_tctrln_missing30")
 FRAMES = 9
 
 
@@ -28,7 +28,7 @@ def made(tmp_path_factory):
     (root / "params.yaml").write_text(PARAMS)
     rng = np.random.default_rng(0)
     for name in ("chibi_01__puppet_01", "chibi_02__puppet_02"):
-        for row in ("tcan_mm2", "unfrozen"):
+        for row in ("tcan_mm2", "claims/limb_lengths_clip", "unfrozen"):
             copy_poses(root, name.partition("__")[2], root / "data/driving" / row / "bizarre" / f"{name}.npz", lambda xy: xy * 0.8)
     for name in ("real_walk", "puppet_01", "puppet_02"):
         copy_poses(root, name, root / "data/driving/claims/appa_missing30/test" / f"{name}.npz", lambda xy: forget(xy, rng))
