@@ -16,7 +16,8 @@ MEASURES = {    # name: (unit, what is better)
     "background-flicker": ("grey levels", "lower"),
 }
 OF_BIZARRE = "proportion-error"      # on the test split the poses are the character's own, and it would be limb-ratio-error again
-BESIDE = ("source", "as_driven", "true_limbs")      # CASE.WHAT.npz: the source's key points, the driving person's own, those of the source's true limbs
+AIMS = ("as_driven", "first_lengths", "clip_lengths")   # CASE.AIM.npz: the driving person's own key points, and both ways to retarget them
+BESIDE = ("source", "true_limbs", *AIMS)    # CASE.WHAT.npz: also the source's key points, and those that a body of the source's true limbs would take
 NETWORK = "efficientnet-lite0"      # whose features tell persons apart, as well as a network for ImageNet's classes does
 
 
@@ -48,9 +49,9 @@ def add_arguments(parser):
     parser.add_argument("generated", metavar="GENERATED", type=Path, help="a folder of frames 0000.png and on for each case of the split")
     parser.add_argument("--split", required=True, choices=("test", "bizarre"))
     parser.add_argument("--data", type=Path, required=True, help="data/SCALE: the true frames and the source pictures")
-    parser.add_argument("--driving", type=Path, required=True, help="the key points that the persons should take: CASE.npz, CASE.source.npz, of split "
-                        "bizarre CASE.as_driven.npz and where it is known CASE.true_limbs.npz")
-    parser.add_argument("--as-driven", action="store_true", help="of split bizarre: the row was given the driving person's own poses, without retargeting")
+    parser.add_argument("--driving", type=Path, required=True, help="folder of key points, as `tcan driving` writes it: CASE.npz, CASE.source.npz; of split "
+                        "bizarre, where they are known, CASE.true_limbs.npz")
+    parser.add_argument("--aim", choices=AIMS, help="of split bizarre: the key points that the persons should take are CASE.AIM.npz (default: CASE.npz)")
     parser.add_argument("--network", type=Path, required=True, help="folder of the key-point network")
     parser.add_argument("--weights", type=Path, default=Path("data/raw"), help="folder of the networks' weights (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
@@ -60,80 +61,76 @@ def run(args):
     """Measure, write the file, and print the values as JSON on stdout."""
     from eval.files import write_json
 
-    result = measure(args.generated, args.split, args.data, args.driving, args.network, args.weights, args.as_driven)
+    result = measure(args.generated, args.split, args.data, args.driving, args.network, args.weights, args.aim)
     write_json(args.out, result)
     print(json.dumps({name: entry["value"] for name, entry in result["measures"].items()}, indent=1))
 
 
-def measure(generated, split, data, driving, network, weights, as_driven=False):
-    """The measures of every case of a split. -> what `measures.SPLIT.json` holds. as_driven: the figures stand where the driving persons do.
+def measure(generated, split, data, driving, network, weights, aim=None):
+    """The measures of every case of a split. -> what `measures.SPLIT.json` holds. aim: one of AIMS, on the bizarre split, if not the poses as retargeted.
 
     A measure's value is the mean over clips of `per_video`; `truth` (of the test split) is the same of the true frames: the error of the measure itself.
     """
     from eval import features, keypoint_network
     from eval.frames import Stills, digest_of
 
-    if as_driven and split != "bizarre":
-        raise UserError("--as-driven: expected split bizarre, where a person is driven by another's poses, got test; leave it out")
-    cases = find_cases(Path(generated), split, Path(data), Path(driving))
+    if aim and split != "bizarre":
+        raise UserError("--aim: expected split bizarre, where a person is driven by another's poses, got test; leave it out")
+    cases = find_cases(Path(generated), split, Path(data), Path(driving), aim)
     finder, digest = keypoint_network.load(network)
     extractor, pins = features.load(NETWORK, weights)
     values, truth, counts, sums = {}, {}, {}, []
     for number, case in enumerate(cases):
         print(f"measure: {number + 1}/{len(cases)} {case.name}", file=sys.stderr, flush=True)
-        aim, start, own, true_limbs = _poses(case, as_driven)
+        goal, start, true_limbs = _poses(case)
         source = read_frames([case.source], start.size)[0]
         for found, folder in ((values, case.generated), (truth, case.true)):
             if folder is not None:
-                frames = read_frames(frame_files(folder, len(aim.xy)), aim.size)
-                found[case.name] = measure_clip(frames, aim, source, start, finder, extractor, own, true_limbs)
-        counts[case.name] = len(aim.xy)
-        sums += Stills(tuple(frame_files(case.generated, len(aim.xy)))).sums()
+                frames = read_frames(frame_files(folder, len(goal.xy)), goal.size)
+                found[case.name] = measure_clip(frames, goal, source, start, finder, extractor, true_limbs)
+        counts[case.name] = len(goal.xy)
+        sums += Stills(tuple(frame_files(case.generated, len(goal.xy)))).sums()
     measures = {name: {"unit": unit, "better": better, **_collected(name, values), **({"truth": _collected(name, truth)} if truth else {})}
                 for name, (unit, better) in MEASURES.items() if split == "bizarre" or name != OF_BIZARRE}
     return {"format": 1, "split": split, "measures": measures, "network": digest, "weights": pins,
             "frames": {"per_video": counts, "sha256": digest_of(sums)}}
 
 
-def _poses(case, as_driven):
-    """Of a case the Driving that it should take, that of its source, where the figure stands if that is elsewhere, and that of its true limbs; or None."""
+def _poses(case):
+    """Of a case the Driving that the person should take, that of its source, and that of its true limbs, or None."""
     aim, start = read_driving(case.driving), read_driving(case.beside("source"))
     if len(start.xy) != 1:
         raise UserError(f"{case.beside('source')}: expected the key points of one source picture, got {len(start.xy)} frames; make the file again")
-    own = read_driving(case.beside("as_driven")) if as_driven else None
-    true_limbs = read_driving(case.beside("true_limbs")) if case.beside("true_limbs").exists() else None
-    for what, other in (("as_driven", own), ("true_limbs", true_limbs)):
-        if other is not None and (other.xy.shape, other.size) != (aim.xy.shape, aim.size):
-            raise UserError(f"{case.beside(what)}: expected {len(aim.xy)} frames of {aim.size[1]}x{aim.size[0]} like {case.driving.name}, got {len(other.xy)} "
-                            f"of {other.size[1]}x{other.size[0]}; make the driving again")
-    return aim, start, own, true_limbs
+    path = case.beside("true_limbs")
+    true_limbs = read_driving(path) if path.exists() else None
+    if true_limbs and (true_limbs.xy.shape, true_limbs.size) != (aim.xy.shape, aim.size):
+        raise UserError(f"{path}: expected {len(aim.xy)} frames of {aim.size[1]}x{aim.size[0]} like {case.driving.name}, got {len(true_limbs.xy)} of "
+                        f"{true_limbs.size[1]}x{true_limbs.size[0]}; make the driving again")
+    return aim, start, true_limbs
 
 
-def measure_clip(frames, aim, source, start, finder, extractor, own=None, true_limbs=None):
+def measure_clip(frames, aim, source, start, finder, extractor, true_limbs=None):
     """{measure: value} of one clip. Without exact key points there is none of joints and limbs; a clip of one frame has no flicker.
 
-    frames: uint8 (f, h, w, 3); aim, start: the Driving of the clip and of its source picture, uint8 (h, w, 3); finder: a key-point network; own: the
-    Driving where the figure stands, if that isn't the aim: then no joint has a place to be, and its proportions alone can be judged; true_limbs: the
-    Driving of a body with the source's true limbs.
+    frames: uint8 (f, h, w, 3); aim, start: the Driving of the clip and of its source picture, uint8 (h, w, 3); finder: a key-point network; true_limbs:
+    the Driving of a body with the source's true limbs. Joints outside the frame have no place to be found at.
     """
     import numpy as np
 
     from eval import keypoint_network, measures
 
-    values, place = {}, own or aim
-    there, xy = (measures.within_frame(driving.xy, driving.size) for driving in (place, aim))
-    unit = float(np.nanmax([measures.height(part) for part in (start.xy, there)]))
+    values, xy = {}, measures.within_frame(aim.xy, aim.size)
+    unit = float(np.nanmax([measures.height(part) for part in (start.xy, xy)]))
     if aim.exact:
-        found = measures.either_side(keypoint_network.find(finder, frames), there)
-        if own is None:
-            values |= {"keypoint-error": measures.keypoint_error(found, xy, unit), "keypoints-within-10%": measures.keypoints_within(found, xy, unit),
-                       "limb-ratio-error": measures.limb_ratio_error(found, xy, unit)}
-        if true_limbs is not None:      # of joints that can be seen where the figure stands
-            values["proportion-error"] = measures.limb_ratio_error(found, np.where(np.isnan(there), np.nan, true_limbs.xy), unit)
-    boxes = measures.figure_boxes(measures.figure_mask(place.xy, place.size, shadow=False, unit=unit))
+        found = measures.either_side(keypoint_network.find(finder, frames), xy)
+        values |= {"keypoint-error": measures.keypoint_error(found, xy, unit), "keypoints-within-10%": measures.keypoints_within(found, xy, unit),
+                   "limb-ratio-error": measures.limb_ratio_error(found, xy, unit)}
+        if true_limbs is not None:
+            values["proportion-error"] = measures.limb_ratio_error(found, np.where(np.isnan(xy), np.nan, true_limbs.xy), unit)
+    boxes = measures.figure_boxes(measures.figure_mask(aim.xy, aim.size, shadow=False, unit=unit))
     box = measures.figure_boxes(measures.figure_mask(start.xy, start.size, shadow=False))
     values["identity-distance"] = measures.identity_distance(_features(extractor, frames, boxes), _features(extractor, source[None], box)[0])
-    values["background-flicker"] = measures.background_flicker(frames, measures.figure_mask(place.xy, place.size, unit=unit))
+    values["background-flicker"] = measures.background_flicker(frames, measures.figure_mask(aim.xy, aim.size, unit=unit))
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -153,8 +150,8 @@ def _collected(name, values):
     return {"value": sum(per_video.values()) / len(per_video) if per_video else None, "per_video": per_video}
 
 
-def find_cases(generated, split, data, driving):
-    """The cases of a split, sorted by name. Raises UserError for a case that was not generated, or a generated one that is none of the split's."""
+def find_cases(generated, split, data, driving, aim=None):
+    """The cases of a split, sorted by name; aim: as of `measure`. Raises UserError for a case that was not generated, or one that is none of the split's."""
     from eval.strips import find_clips
 
     clips = {clip.id: clip for clip in find_clips(data, split)}
@@ -168,7 +165,7 @@ def find_cases(generated, split, data, driving):
             if not (name := path.stem).endswith(tuple(f".{what}" for what in BESIDE)):
                 if (character := name.partition("__")[0]) not in clips:
                     raise UserError(f"{path}: expected a case CHARACTER__CLIP with a character of split bizarre, found no {character}; make the driving again")
-                cases.append(Case(name, generated / name, None, clips[character].folder / "0000.png", path))
+                cases.append(Case(name, generated / name, None, clips[character].folder / "0000.png", driving / f"{name}{f'.{aim}' if aim else ''}.npz"))
     names = {case.name for case in cases}
     if not names:
         raise UserError(f"{driving}: expected key points CASE.npz of split {split}, found none; make the driving first")

@@ -17,8 +17,9 @@ def add_arguments(parser):
     parser.add_argument("--split", choices=SPLITS, required=True)
     parser.add_argument("--row", help="a row of params.yaml, whose poses are written as it is given them (default: the truth, exact where it is known)")
     parser.add_argument("--data", type=Path, required=True, help="data/<scale>")
-    parser.add_argument("--out", type=Path, required=True, help="folder to make: CASE.npz, the driving key points, and CASE.source.npz, the source's; of "
-                        "the truth on the bizarre split also CASE.as_driven.npz, without retargeting, and, where a renderer knows them, CASE.true_limbs.npz")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make: CASE.npz, the driving key points, and CASE.source.npz, the source's; of the "
+                        "truth on the bizarre split also CASE.as_driven.npz, not retargeted, CASE.first_lengths.npz and CASE.clip_lengths.npz, retargeted by "
+                        "either way to take the driving limbs' lengths, and CASE.true_limbs.npz where a renderer knows them")
 
 
 def run(args, config):
@@ -36,7 +37,9 @@ def run(args, config):
 
 
 def _save_others(case, folder):
-    """The poses beside Algorithm 1's: the driving person's own, and those that a body of the source's true limbs would take."""
+    """The driving poses of rows that don't retarget, or do it otherwise, and those that a body of the source's true limbs would take."""
     keypoints.save(resized(case.driver, case.source_points.size), folder / f"{case.name}.as_driven.npz")
+    for lengths in ("first", "clip"):
+        keypoints.save(retarget(case.driver, case.source_points, lengths), folder / f"{case.name}.{lengths}_lengths.npz")
     if case.driver.limbs is not None and case.source_points.limbs is not None:
         keypoints.save(retarget(case.driver, case.source_points, "true"), folder / f"{case.name}.true_limbs.npz")

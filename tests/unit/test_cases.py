@@ -98,6 +98,8 @@ def test_driving_writes_the_drivers_own_poses_and_those_of_true_limbs_beside(dat
     config = SimpleNamespace(generate=dataclasses.replace(smoke.generate, pairing="product"), data=smoke.data, seed=smoke.seed, resolved=smoke.resolved)
     driving.run(argparse.Namespace(split="bizarre", row=None, data=data, out=tmp_path / "out"), config)
     assert {path.name for path in (tmp_path / "out").glob("*.npz")} == {
-        f"c__{clip}{what}.npz" for clip in "ab" for what in ("", ".source", ".as_driven", ".true_limbs") if clip == "b" or what != ".true_limbs"}
+        f"c__{clip}{what}.npz" for clip in "ab" for what in ("", ".source", ".as_driven", ".first_lengths", ".clip_lengths", ".true_limbs")
+        if clip == "b" or what != ".true_limbs"}
+    assert (tmp_path / "out/c__b.first_lengths.npz").read_bytes() == (tmp_path / "out/c__b.npz").read_bytes()
     heights = [np.ptp(keypoints.load(tmp_path / f"out/c__b{what}.npz").xy[0, :, 1]) for what in (".as_driven", ".true_limbs", "")]
     assert heights == [pytest.approx(50), pytest.approx(18.75, rel=0.01), pytest.approx(24.4, rel=0.01)]

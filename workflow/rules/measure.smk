@@ -65,6 +65,12 @@ rule driving_of_row:
         " --out data/{SCALE}/driving/{wildcards.row}/{wildcards.split}"
 
 
+def aim_of(row, split):
+    """Which poses the people of a row should take, if not the scale's own: none are retargeted, or by limb lengths over the clip."""
+    other = not ROWS[row].retarget, CONFIG.generation(row).limb_lengths != CONFIG.generate.limb_lengths
+    return "" if split != "bizarre" or not any(other) else " --aim as_driven" if other[0] else f" --aim {CONFIG.generation(row).limb_lengths}_lengths"
+
+
 rule measure:
     input:
         generated=rules.generate.output,
@@ -77,7 +83,7 @@ rule measure:
         f"results/{SCALE}/{{row}}/measures.{{split}}.json",
     params:
         pins=pins(["efficientnet_lite0"]),
-        as_driven=lambda wildcards: "" if ROWS[wildcards.row].retarget else " --as-driven",
+        aim=lambda wildcards: aim_of(wildcards.row, wildcards.split),
     log:
         f"logs/{SCALE}/measure/{{row}}.{{split}}.log",
     benchmark:
@@ -87,4 +93,4 @@ rule measure:
         runtime=30,
     shell:
         "python -m eval measure outputs/{SCALE}/{wildcards.row}/{wildcards.split} --log {log} --split {wildcards.split} --data data/{SCALE}"
-        " --driving data/{SCALE}/driving/{wildcards.split} --network models/{SCALE}/keypoint_network --weights data/raw --out {output}{params.as_driven}"
+        " --driving data/{SCALE}/driving/{wildcards.split} --network models/{SCALE}/keypoint_network --weights data/raw --out {output}{params.aim}"

@@ -96,7 +96,7 @@ def test_its_values_are_those_that_are_known(command, made, monkeypatch):
     assert measures["background-flicker"]["value"] == 0 and measures["identity-distance"]["value"] == pytest.approx(0, abs=1e-9)
 
 
-def test_proportions_are_judged_by_true_limbs_and_a_pose_that_is_not_retargeted_by_nothing_else(command, made, monkeypatch):
+def test_proportions_are_judged_by_true_limbs_and_joints_by_the_pose_that_was_given(command, made, monkeypatch):
     """The network finds the person 5 pixels to the right of where it should be, with shins half as long as they truly are."""
     short = JOINTS + (5, 0)
     for knee, ankle in ((9, 10), (12, 13)):
@@ -106,15 +106,21 @@ def test_proportions_are_judged_by_true_limbs_and_a_pose_that_is_not_retargeted_
     for clip, frames in (("walk", 5), ("film", 4)):
         save_driving(folder / f"chibi__{clip}.as_driven.npz", np.repeat(short[None], frames, axis=0), "exact" if clip == "walk" else "blazepose")
     assert command("bizarre") == 0
-    measures = json.loads((made / "out.json").read_text())["measures"]
-    assert measures["proportion-error"]["per_video"] == {}, "the true limbs aren't known"
+    assert json.loads((made / "out.json").read_text())["measures"]["proportion-error"]["per_video"] == {}, "the true limbs aren't known"
     save_driving(folder / "chibi__walk.true_limbs.npz", np.repeat(JOINTS[None], 5, axis=0))
-    for words, joints in (((), {"chibi__walk"}), (("--as-driven",), set())):
-        assert command("bizarre", *words) == 0
-        measures = json.loads((made / "out.json").read_text())["measures"]
-        assert measures["proportion-error"]["per_video"] == {"chibi__walk": pytest.approx(np.log(2) / 4, rel=1e-3)}, "two limbs of eight"
-        assert set(measures["keypoint-error"]["per_video"]) == set(measures["limb-ratio-error"]["per_video"]) == joints
-        assert set(measures["identity-distance"]["per_video"]) == {"chibi__walk", "chibi__film"}
+    found = {}
+    for aim in ((), ("--aim", "as_driven")):
+        assert command("bizarre", *aim) == 0
+        found[aim] = {name: entry["value"] for name, entry in json.loads((made / "out.json").read_text())["measures"].items()}
+        assert found[aim]["proportion-error"] == pytest.approx(np.log(2) / 4, rel=1e-3), "two limbs of eight, whatever pose was given"
+    (retargeted, own) = found.values()
+    assert own["keypoint-error"] == own["limb-ratio-error"] == pytest.approx(0, abs=1e-4) and retargeted["keypoint-error"] > 15
+    assert retargeted["limb-ratio-error"] == pytest.approx(np.log(2) / 4, rel=1e-3)
+
+
+def test_an_aim_is_of_the_bizarre_split_and_must_be_there(command, capsys):
+    assert command("test", "--aim", "as_driven") == 2 and "--aim: expected split bizarre" in capsys.readouterr().err
+    assert command("bizarre", "--aim", "clip_lengths") == 2 and "clip_lengths.npz: expected key points" in capsys.readouterr().err
 
 
 def test_joints_outside_the_frame_have_no_place_to_be(command, made, monkeypatch):
