@@ -22,7 +22,7 @@ from PIL import Image
 
 from measure import about, child, demand, peak_mib, ratios, timed
 
-from eval import evaluate, features, frames, pixel, protocol
+from eval import evaluate, features, frames, heap, pixel, protocol
 from eval.clips import pair
 from eval.features.extractor import BATCH, Extractor
 from eval.files import write_json
@@ -149,6 +149,7 @@ def main():
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     demand(args.device)
+    heap.bound()        # as the command does
     if args.measure:
         evaluate(args.measure / "gen", args.measure / "true", [PROTOCOL], networks_of(args))
         return print(json.dumps({"peak_mib": peak_mib(args.device)}))

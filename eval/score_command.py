@@ -55,9 +55,11 @@ def run(args):
     networks = None if args.networks is None else _networks(args.networks)
     for label in args.protocol:
         protocol.get(label)
+    from eval import heap
     from eval.files import write_json
     from eval.score import evaluate, summary
 
+    heap.bound()
     result = evaluate(args.generated, args.true, args.protocol, networks, args.weights, split=args.split, gaps=args.gaps, device=_device(args.device),
                       seed=args.seed, workers=args.workers, cache=args.cache, progress=Progress())
     for warning in result["warnings"]:

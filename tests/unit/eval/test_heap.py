@@ -1,0 +1,32 @@
+"""The heap's bound: what is freed between things that stay is given back."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# Blocks of 8 MiB that come and go, each with a small one after it that stays: glibc by itself keeps the holes.
+PROGRAM = """
+import re, sys
+from pathlib import Path
+import numpy as np
+if sys.argv[1] == "bounded":
+    from eval import heap
+    assert heap.bound()
+stays = []
+for turn in range(3):
+    blocks = []
+    for place in range(40):
+        blocks.append(np.ones(8 << 20, np.uint8))
+        stays.append(np.ones(60 << 10, np.uint8))
+    del blocks
+print(int(re.search(r"VmRSS:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is glibc's alone")
+def test_what_is_freed_is_given_back():
+    left = {how: float(subprocess.run([sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, check=True).stdout) for how in ("plain", "bounded")}
+    assert left["bounded"] < 120, left
+    assert left["plain"] > left["bounded"] + 100, left
