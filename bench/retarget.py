@@ -2,8 +2,8 @@
 
     snakemake data/lite/driving/bizarre/run.json && python bench/retarget.py --driving data/lite/driving/bizarre
 
-The error is eval.measures' limb-ratio error against the poses that a body of the character's true limbs would take in the driving motion (`true_limbs`), of joints
-within the frame; beside it the part of the joints that lie outside.
+The error is eval.measures' limb-ratio error against the poses that a body of the character's true limbs would take in the driving motion (`true_limbs`), of
+joints within the frame; beside it the part of the joints that lie outside.
 """
 
 import argparse
