@@ -6,8 +6,7 @@ import numpy as np
 from tcan.data.body import head_frame, head_radii, limbs, skirt_points, trunk
 from tcan.data.characters import HEAD_COLUMNS, HEAD_ROWS
 from tcan.data.motion import JOINT
-from tcan.pose.keypoints import NAMES
-from tcan.pose.retarget import LIMBS
+from tcan.pose.keypoints import LIMBS, NAMES
 
 SHIFT = 3       # binary digits of a pixel in cv2's fixed-point coordinates
 ARC = np.linspace(0, np.pi, 8)
@@ -50,7 +49,7 @@ def key_points(joints, camera, size):
 
 
 def limb_lengths(joints, camera, size):
-    """True lengths of tcan.pose.retarget.LIMBS, float32 (17,): of joints (t, J, 3), in pixels at the distance of the neck in the first frame.
+    """True lengths of tcan.pose.keypoints.LIMBS, float32 (17,): of joints (t, J, 3), in pixels at the distance of the neck in the first frame.
 
     A limb that lies across the line of sight is as long in the picture; the perspective is weak. Medians over the frames: the trunk bends.
     """

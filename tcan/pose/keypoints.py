@@ -12,6 +12,13 @@ NAMES = ("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_s
          "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye", "right_ear", "left_ear")
 INDEX = {name: index for index, name in enumerate(NAMES)}
 MIRRORED = tuple(INDEX[name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")] for name in NAMES)
+PARENTS = {  # child: parent, parents before their children
+    **dict.fromkeys(("nose", "right_shoulder", "left_shoulder", "right_hip", "left_hip"), "neck"),
+    **{f"{side}_{child}": f"{side}_{parent}" for side in ("right", "left")
+       for child, parent in (("elbow", "shoulder"), ("wrist", "elbow"), ("knee", "hip"), ("ankle", "knee"))},
+    **{f"{side}_eye": "nose" for side in ("right", "left")}, **{f"{side}_ear": f"{side}_eye" for side in ("right", "left")},
+}
+LIMBS = tuple((INDEX[parent], INDEX[child]) for child, parent in PARENTS.items())  # 17 of them, from the neck outwards
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class Keypoints:
     """Key points of a clip: xy (f, 18, 2) float32 in pixels of a frame of `size` = (height, width), NaN where a joint is missing;
     score (f, 18) float32 in 0..1, 0 where it is missing; estimator: what found them; people (f,) int64: how many people each frame has, of
     whom these are one, or None where the estimator doesn't say; limbs (17,) float32: of a rendered person the true lengths of
-    tcan.pose.retarget.LIMBS in pixels, as in a limb that doesn't point at the camera, or None where they aren't known."""
+    LIMBS in pixels, as in a limb that doesn't point at the camera, or None where they aren't known."""
 
     xy: np.ndarray
     score: np.ndarray

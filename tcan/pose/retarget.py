@@ -13,16 +13,9 @@ Where Algorithm 1 as printed can't be meant, the text is followed:
 
 import numpy as np
 
-from tcan.pose.keypoints import INDEX, NAMES, Keypoints
+from tcan.pose.keypoints import INDEX, LIMBS, NAMES, Keypoints
 
 ROOT = INDEX["neck"]
-PARENTS = {  # child: parent, parents before their children
-    **dict.fromkeys(("nose", "right_shoulder", "left_shoulder", "right_hip", "left_hip"), "neck"),
-    **{f"{side}_{child}": f"{side}_{parent}" for side in ("right", "left")
-       for child, parent in (("elbow", "shoulder"), ("wrist", "elbow"), ("knee", "hip"), ("ankle", "knee"))},
-    **{f"{side}_eye": "nose" for side in ("right", "left")}, **{f"{side}_ear": f"{side}_eye" for side in ("right", "left")},
-}
-LIMBS = tuple((INDEX[parent], INDEX[child]) for child, parent in PARENTS.items())  # 17 of them, from the neck outwards
 LARGEST = 3.0
 LONG = 0.9  # quantile of a limb's lengths over a clip: the longest but for what an estimator gets wrong
 SHORTEST = 1e-3  # of the frame's height: below it a limb has no length

@@ -17,8 +17,7 @@ from tcan.data.render import key_points, limb_lengths, render_clip
 from tcan.data.scenery import Background
 from tcan.errors import UserError
 from tcan.pose import keypoints
-from tcan.pose.keypoints import INDEX, NAMES
-from tcan.pose.retarget import LIMBS
+from tcan.pose.keypoints import INDEX, LIMBS, NAMES
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tcan.pose.keypoints import INDEX, Keypoints
-from tcan.pose.retarget import LARGEST, LIMBS, PARENTS, limb_ratios, retarget, true_ratios
+from tcan.pose.keypoints import INDEX, LIMBS, PARENTS, Keypoints
+from tcan.pose.retarget import LARGEST, limb_ratios, retarget, true_ratios
 
 FIGURE = np.array([[50, 15], [50, 25], [40, 25], [35, 40], [30, 55], [60, 25], [65, 40], [70, 55], [45, 55], [43, 72], [42, 90],
                    [55, 55], [57, 72], [58, 90], [48, 13], [52, 13], [45, 14], [55, 14]], np.float64)
