@@ -105,7 +105,7 @@ CLAIMS = (
           (Comparison(Side("appa_tctrln"), Side("tcan_mm1"), ("background-flicker",), beside=VIDEO),), (2, "appa_tctrln", "tcan_mm1")),
     Claim("mm2", "4", "The second motion module makes better videos than the first",
           "Started from AnimateDiff's second motion module, TCAN has a lower FID-VID and FVD than from the first.", "Table 1, last two rows",
-          "The two differ in the motion module, in both networks that have one. **Of each module there is one training**: the seeds are of what is trained on "
+          "The two differ in the motion module, in both networks that have one. Of each module there is one training: the seeds are of what is trained on "
           "top of it, so the interval says how well these two do, not how well a module of either kind does.",
           (Comparison(Side("tcan_mm1"), Side("tcan_mm2"), VIDEO),), (1, "tcan_mm1", "tcan_mm2")),
     Claim("frozen", "5", "A frozen ControlNet generalises better to odd proportions",
