@@ -123,7 +123,8 @@ class Autoencoder:
 
 @dataclass(frozen=True)
 class Denoiser:
-    """The base UNet and its pose ControlNet. `pool`: rendered scenes; `targets`: pictures of a scene in a batch, beside its source."""
+    """The base UNet and its pose ControlNet. `pool`: rendered scenes; `targets`: pictures of a scene in a batch, beside its source; `teaching`: weight of
+    the loss that teaches attention where to look (tcan/train/correspondence.py)."""
 
     channels: list[int]
     layers: int = field(metadata={"min": 1})
@@ -137,6 +138,7 @@ class Denoiser:
     targets: int = field(metadata={"min": 1})
     pose_dropout: float = field(metadata={"min": 0, "max": 1})
     reference_dropout: float = field(metadata={"min": 0, "max": 1})
+    teaching: float = field(metadata={"min": 0})
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ from tcan.models.autoencoder import decode, encode, factor, to_tensor
 from tcan.models.foundation import Foundation, as_float16
 from tcan.provenance import write_run
 from tcan.train import loop
+from tcan.train.correspondence import AttentionTeacher
+from tcan.train.muon import Muon
+from tcan.train.precision import autocast
 from tcan.train.processes import accelerator
 
 MOTION = {"mm1": {"motion_max_seq_length": 24, "use_motion_mid_block": False}, "mm2": {"motion_max_seq_length": 32, "use_motion_mid_block": True}}
@@ -45,10 +48,11 @@ def run(args, config):
 
 def _pool(args, config):
     part = config.foundation.denoiser
-    frames, poses = _render(args.raw, config, part.pool, pictures=1 + part.targets)
+    frames, poses, points = _render(args.raw, config, part.pool, pictures=1 + part.targets)
     with atomic_dir(args.out) as folder:
         np.save(folder / "frames.npy", frames)
         np.save(folder / "poses.npy", poses)
+        np.save(folder / "points.npy", points)
         write_run(folder, command="foundation pool", config=config.resolved("data", "pose"), seed=config.seed, extra={"scenes": len(frames)})
 
 
@@ -72,7 +76,8 @@ def _autoencoder(args, config):
         return laplacian_l1(decoded, pictures) + 4 * functional.mse_loss(decoded, pictures)
 
     losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved(*SECTIONS), seed=seed, steps=part.steps,
-                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=0.99, processes=processes)
+                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=0.99, processes=processes,
+                        optimizer=Muon)
     sample = sample.to(processes.device)
     with torch.no_grad():
         latents = encode(vae, sample)
@@ -93,7 +98,7 @@ def _denoiser(args, config):
     device = processes.device
     vae = Foundation(args.vae.parent).vae()
     scale = factor(vae)
-    frames, poses = np.load(args.pool / "frames.npy"), np.load(args.pool / "poses.npy")
+    frames, poses, points = (np.load(args.pool / f"{name}.npy") for name in ("frames", "poses", "points"))
     latents = _encoded(vae.to(device), frames)
     torch.manual_seed(seed)
     levels = len(part.channels)
@@ -104,7 +109,7 @@ def _denoiser(args, config):
     controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=[16 * 2 ** level for level in range(scale.bit_length())])
     noise_scheduler = scheduler(config.diffusion)
     reference = ReferenceAttention()
-    reference.attach(unet, config.appearance.blocks)
+    teacher = AttentionTeacher(unet, reference, reference.attach(unet, config.appearance.blocks))
     unet.to(device)
     controlnet.to(device)
     prompt = torch.zeros(part.batch, 1, part.cross_attention_dim, device=device)
@@ -117,22 +122,25 @@ def _denoiser(args, config):
         source, target = latents[item, order[:, 0]], (item.repeat_interleave(part.targets), order[:, 1:].flatten())
         clean = latents[target]
         pose = torch.from_numpy(poses[tuple(index.numpy() for index in target)]).to(device).permute(0, 3, 1, 2).float() / 255
-        timesteps = torch.randint(TRAIN_STEPS, (batch,), generator=generator).to(device)
+        timesteps = _timesteps(batch, generator).to(device)
         noise = torch.randn(clean.shape, generator=generator).to(device)
-        keep_pose = (torch.rand(batch, generator=generator) >= part.pose_dropout).float()[:, None, None, None].to(device)
+        posed = torch.rand(batch, generator=generator) >= part.pose_dropout
+        keep_pose = posed.float()[:, None, None, None].to(device)
         keep_reference = (torch.rand(scenes, generator=generator) >= part.reference_dropout).to(device)
-        with reference.write():
-            unet(source, torch.zeros(scenes, dtype=torch.long, device=device), prompt[:scenes])
         noisy = noise_scheduler.add_noise(clean, noise, timesteps)
-        down, mid = controlnet(noisy, timesteps, prompt, controlnet_cond=pose, return_dict=False)
-        with reference.read(keep_reference):
+        with autocast(device), reference.write():
+            unet(source, torch.zeros(scenes, dtype=torch.long, device=device), prompt[:scenes])
+        with autocast(device), reference.read(keep_reference):
+            down, mid = controlnet(noisy, timesteps, prompt, controlnet_cond=pose, return_dict=False)
             predicted = unet(noisy, timesteps, prompt, down_block_additional_residuals=[keep_pose * value for value in down],
                              mid_block_additional_residual=keep_pose * mid).sample
-        return diffusion.loss(noise_scheduler, predicted, clean, noise, timesteps)
+        pairs = [(points[scene, first], points[scene, other]) if known else None
+                 for scene, first, other, known in zip(target[0], order[:, 0].repeat_interleave(part.targets), target[1], posed, strict=True)]
+        return diffusion.loss(noise_scheduler, predicted, clean, noise, timesteps) + part.teaching * teacher.loss(pairs, config.data.size)
 
     losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved(*SECTIONS),
                         seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=part.ema,
-                        processes=processes)
+                        processes=processes, optimizer=Muon)
     with atomic_dir(args.out) as folder:
         as_float16(unet).save_pretrained(folder / "unet")
         as_float16(controlnet).save_pretrained(folder / "controlnet")
@@ -152,7 +160,7 @@ def _motion(args, config):
     vae = Foundation(args.vae.parent).vae()
     unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet").to(device)
     controlnet = ControlNetModel.from_pretrained(args.denoiser / "controlnet").to(device)
-    frames, poses = _render(args.raw, config, part.pool, clip_frames=frames_in_clip)
+    frames, poses, _ = _render(args.raw, config, part.pool, clip_frames=frames_in_clip)
     latents = _encoded(vae.to(device), frames)
     torch.manual_seed(seed)
     adapter = MotionAdapter(block_out_channels=unet.config.block_out_channels, motion_layers_per_block=unet.config.layers_per_block,
@@ -180,22 +188,27 @@ def _motion(args, config):
         timesteps = torch.randint(TRAIN_STEPS, (part.batch,), generator=generator).to(device)
         noise = torch.randn(clean.shape, generator=generator).to(device)
         noisy = noise_scheduler.add_noise(clean, noise, timesteps)
-        with torch.no_grad():
+        with torch.no_grad(), autocast(device):
             with reference.write():
                 unet(clean[:, 0], torch.zeros(part.batch, dtype=torch.long, device=device), prompt[:part.batch])
             down, mid = controlnet(noisy.flatten(0, 1), timesteps.repeat_interleave(frames_in_clip), prompt, controlnet_cond=pose, return_dict=False)
-        with reference.read():
+        with autocast(device), reference.read():
             predicted = video(noisy.transpose(1, 2), timesteps, prompt, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
         return diffusion.loss(noise_scheduler, predicted.transpose(1, 2), clean, noise, timesteps)
 
     losses = loop.train({"video": video}, loss, name=args.part, config=config.resolved(*SECTIONS), seed=seed,
-                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=True, processes=processes)
+                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=True, processes=processes, optimizer=Muon)
     with atomic_dir(args.out) as folder:
         adapter.load_state_dict({key: value for key, value in video.state_dict().items() if "motion_modules" in key})
         as_float16(adapter).save_pretrained(folder)
         loop.write_curve(folder, losses)
         write_run(folder, command=f"foundation {args.part}", config=config.resolved(*SECTIONS), seed=seed, device=device,
                   inputs=[args.vae, args.denoiser], extra=loop.figures(losses, started))
+
+
+def _timesteps(count, generator):
+    """One out of each `count`-th of all timesteps, in random order: a batch sees all amounts of noise, so its gradient varies less."""
+    return ((torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) * TRAIN_STEPS / count).long().clamp(max=TRAIN_STEPS - 1)
 
 
 def laplacian_l1(decoded, pictures, levels=3):
@@ -209,7 +222,8 @@ def laplacian_l1(decoded, pictures, levels=3):
 
 
 def _render(raw, config, count, **kind):
-    """Rendered people and their drawn poses, both uint8 (n, k, h, w, 3): `pictures` of each, or clips of `clip_frames`. No test motion is used."""
+    """Rendered people and their drawn poses, both uint8 (n, k, h, w, 3), and key points (n, k, 18, 2): `pictures` of each, or clips of `clip_frames`.
+    No test motion is used."""
     from tcan.data.motion import load_motions
     from tcan.data.puppets import render_pool
     from tcan.pose.draw import draw
@@ -220,7 +234,7 @@ def _render(raw, config, count, **kind):
                              workers=os.cpu_count(), **kind)
     flat = xy.reshape(-1, 18, 2)
     score = (~np.isnan(flat).any(-1)).astype(np.float32)
-    return frames, draw(Keypoints(flat, score, (size, size), "exact"), config.pose.canvas, (size, size)).reshape(frames.shape)
+    return frames, draw(Keypoints(flat, score, (size, size), "exact"), config.pose.canvas, (size, size)).reshape(frames.shape), xy
 
 
 @torch.no_grad()

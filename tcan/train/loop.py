@@ -17,9 +17,11 @@ from tcan.seeds import generator
 from tcan.train.curves import Curves
 from tcan.train.processes import accelerator, synchronise
 
+STATE = {"mean": "exp_avg", "square": "exp_avg_sq"}     # of an optimiser, by their names in a checkpoint
+
 
 def train(modules, loss, *, name, config, seed, steps, learning_rate, run, checkpoint_every, gradient_clip=1.0, accumulate=1, decay=False,
-          ema=None, processes=None, live_curves=False, sample=None, sample_every=0, stream=None):
+          ema=None, processes=None, live_curves=False, sample=None, sample_every=0, stream=None, optimizer=None):
     """Train the parameters of `modules` that require gradients; return the loss of each step.
 
     modules: dict of name -> module, on the device already. loss: (step, torch.Generator) -> scalar tensor.
@@ -31,6 +33,7 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
         same until the shorter one's last fifth.
     ema: decay of the running mean of the weights that is left in the modules at the end; None or 0 for the last weights.
     processes: the Accelerator (default: one of this process). live_curves: keep each step's loss, gradient norm and rate in run/live, by dvclive.
+    optimizer: parameters, rate -> torch.optim.Optimizer (default: AdamW).
     sample: step -> None, called every `sample_every` steps in the main process, under no_grad; 0 for never.
     """
     processes = processes or accelerator()
@@ -40,16 +43,16 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
     if accumulate % processes.num_processes:
         raise UserError(f"{name}: expected accumulate to be a multiple of the {processes.num_processes} processes, got {accumulate}; "
                         "it counts the batches of a step in all processes together")
-    optimizer = torch.optim.AdamW(trained.values(), lr=learning_rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8,
-                                  fused=processes.device.type == "cuda")
+    optimizer = (optimizer or adamw)(trained.values(), learning_rate)
+    rates = [group["lr"] for group in optimizer.param_groups]
     average = {key: value.detach().clone() for key, value in trained.items()} if ema else {}
     checkpoint = Checkpoint(Path(run) / "checkpoint.safetensors", {"name": name, "seed": seed, **config}, trained, optimizer, average)
     losses = checkpoint.load()
     progress = Progress(name, steps, len(losses)) if processes.is_main_process else None
     curves = Curves(Path(run) / "live", len(losses)) if live_curves and processes.is_main_process else None
     for step in range(len(losses), steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * (_rate(step, steps) if decay else 1.0)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * (_rate(step, steps) if decay else 1.0)
         total = torch.zeros((), device=processes.device)
         for number in range(processes.process_index, accumulate, processes.num_processes):
             with processes.autocast():
@@ -67,7 +70,7 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
         losses.append(total.item())
         if processes.is_main_process:
             if curves:
-                curves.log(step + 1, loss=losses[-1], gradient_norm=norm.item(), learning_rate=optimizer.param_groups[0]["lr"])
+                curves.log(step + 1, loss=losses[-1], gradient_norm=norm.item(), learning_rate=learning_rate * optimizer.param_groups[0]["lr"] / rates[0])
             if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
                 checkpoint.save(losses)
             if sample is not None and sample_every and (step + 1) % sample_every == 0:
@@ -83,6 +86,12 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
     return losses
 
 
+def adamw(parameters, rate):
+    """AdamW as the rows are trained with it."""
+    parameters = list(parameters)
+    return torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8, fused=parameters[0].device.type == "cuda")
+
+
 class Checkpoint:
     """Weights, optimiser state and losses in one safetensors file, replaced as a whole."""
 
@@ -95,7 +104,7 @@ class Checkpoint:
         for key, value in self.trained.items():
             tensors[f"weight/{key}"] = value.detach()
             if state := self.optimizer.state.get(value):  # none for a parameter that no gradient reaches
-                tensors |= {f"mean/{key}": state["exp_avg"], f"square/{key}": state["exp_avg_sq"]}
+                tensors |= {f"{word}/{key}": state[name] for word, name in STATE.items() if name in state}
         tensors |= {f"average/{key}": value for key, value in self.average.items()}
         with atomic_file(self.path) as temporary:
             save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata={"config": self.digest})
@@ -113,9 +122,9 @@ class Checkpoint:
                 for key, value in self.trained.items():
                     value.copy_(file.get_tensor(f"weight/{key}"))
                     if f"mean/{key}" in names:
-                        count = torch.tensor(float(len(losses)), device=value.device if self.optimizer.defaults["fused"] else "cpu")  # as AdamW keeps it
-                        self.optimizer.state[value] = {"step": count, "exp_avg": file.get_tensor(f"mean/{key}"),
-                                                       "exp_avg_sq": file.get_tensor(f"square/{key}")}
+                        count = torch.tensor(float(len(losses)), device=value.device if self.optimizer.defaults.get("fused") else "cpu")  # as AdamW keeps it
+                        self.optimizer.state[value] = {"step": count} | {name: file.get_tensor(f"{word}/{key}") for word, name in STATE.items()
+                                                                         if f"{word}/{key}" in names}
                 for key, value in self.average.items():
                     value.copy_(file.get_tensor(f"average/{key}"))
         except SafetensorError as error:

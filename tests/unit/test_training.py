@@ -13,6 +13,7 @@ from tcan.pose.draw import draw
 from tcan.pose.keypoints import Keypoints
 from tcan.train import loop
 from tcan.train.latents import TrainClips
+from tcan.train.muon import Muon
 from tcan.train.processes import accelerator
 from tcan.train.stage1 import Stage1, draw_pair
 from tcan.train.stage2 import Stage2, draw_window
@@ -84,7 +85,7 @@ class Killed(Exception):
 
 def toy_training(folder, steps=6, kill_at=None, **options):
     torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 4))
+    network = torch.nn.Sequential(torch.nn.Linear(12, 16), torch.nn.Linear(16, 4))
     network[1].requires_grad_(False)
     network.unused = torch.nn.Parameter(torch.ones(3))  # as the appearance UNet's last layers: no gradient reaches it
     network.forward = lambda values: network[1](network[0](values))
@@ -92,14 +93,14 @@ def toy_training(folder, steps=6, kill_at=None, **options):
     def loss(step, generator):
         if step == kill_at:
             raise Killed
-        return (network(torch.randn(16, 4, generator=generator)) - 1).square().mean()
+        return (network(torch.randn(16, 12, generator=generator)) - 1).square().mean()
 
     losses = loop.train({"network": network}, loss, name="toy", config=options.pop("config", {"a": 1}), seed=5, steps=steps, learning_rate=0.01,
                         run=folder, checkpoint_every=2, **options)
     return network.state_dict(), losses
 
 
-@pytest.mark.parametrize("options", [{}, {"ema": 0.9, "decay": True}])
+@pytest.mark.parametrize("options", [{}, {"ema": 0.9, "decay": True}, {"optimizer": Muon, "decay": True}])
 @pytest.mark.parametrize("kill_at", [0, 1, 2, 3, 5])
 def test_a_killed_training_ends_in_the_same_bytes(tmp_path, kill_at, options):
     expected, losses = toy_training(tmp_path / "whole", **options)
