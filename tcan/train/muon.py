@@ -27,7 +27,8 @@ class Muon(torch.optim.Optimizer):
         parameters = list(parameters)
         matrices = [value for value in parameters if _is_matrix(value)]
         others = [value for value in parameters if not _is_matrix(value)]
-        groups = [{"params": params, "lr": rate, "matrices": kind} for params, rate, kind in ((matrices, MATRIX_RATE * lr, True), (others, lr, False)) if params]
+        groups = [{"params": params, "lr": rate, "matrices": kind}
+                  for params, rate, kind in ((matrices, MATRIX_RATE * lr, True), (others, lr, False)) if params]
         super().__init__(groups, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
