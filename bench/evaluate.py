@@ -149,9 +149,9 @@ def main():
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     demand(args.device)
-    heap.bound()        # as the command does
+    progress = heap.bounded()       # as the command does
     if args.measure:
-        evaluate(args.measure / "gen", args.measure / "true", [PROTOCOL], networks_of(args))
+        evaluate(args.measure / "gen", args.measure / "true", [PROTOCOL], networks_of(args), progress=progress)
         return print(json.dumps({"peak_mib": peak_mib(args.device)}))
     figures = about(args.device) | {"networks": args.networks, "roles": args.roles, "clips": args.clips, "frames": args.frames, "side": args.side, "memory": {}}
     words = ["--networks", args.networks, "--weights", args.weights, "--device", args.device, "--roles", *args.roles]
@@ -162,7 +162,7 @@ def main():
         networks = networks_of(args)
         places, rounds = make_clips(Path(folder) / "clips", args.clips, args.frames, args.side), []
         for number in range(args.repeats):
-            ours, result = timed(lambda: evaluate(*places, [PROTOCOL], networks), args.device)
+            ours, result = timed(lambda: evaluate(*places, [PROTOCOL], networks, progress=progress), args.device)
             forwards, _ = timed(bare(networks, args.clips, args.frames, args.side), args.device)
             theirs, expected = timed(lambda: literal(places, networks), args.device)
             rounds.append({"evaluate_s": ours, "bare_s": forwards, "literal_s": theirs})

@@ -59,9 +59,8 @@ def run(args):
     from eval.files import write_json
     from eval.score import evaluate, summary
 
-    heap.bound()
     result = evaluate(args.generated, args.true, args.protocol, networks, args.weights, split=args.split, gaps=args.gaps, device=_device(args.device),
-                      seed=args.seed, workers=args.workers, cache=args.cache, progress=Progress())
+                      seed=args.seed, workers=args.workers, cache=args.cache, progress=heap.bounded(Progress()))
     for warning in result["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
     print(_for_people(result), file=sys.stderr)
