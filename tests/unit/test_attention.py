@@ -44,6 +44,19 @@ def test_reference_attention_is_equation_1():
     torch.testing.assert_close(processor(attn, hidden), AttnProcessor2_0()(attn, hidden), msg="outside the block nothing is changed")
 
 
+def test_on_a_cpu_bfloat16_layers_attend_in_float32(monkeypatch):
+    attn, seen = attention().float(), []
+    softmax_attention = torch.nn.functional.scaled_dot_product_attention
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention",
+                        lambda *inputs, **options: seen.append([tensor.dtype for tensor in inputs]) or softmax_attention(*inputs, **options))
+    reference, hidden = ReferenceAttention(), torch.randn(2, 9, 16)
+    exact = ReferenceProcessor(reference, "it")(attn, hidden)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = ReferenceProcessor(reference, "it")(attn, hidden)
+    assert seen == [[torch.float32] * 3] * 2
+    torch.testing.assert_close(rough.float(), exact, rtol=0.05, atol=0.03)
+
+
 def test_dropped_reference_is_no_reference():
     attn, reference = attention(), ReferenceAttention()
     hidden, source = torch.randn(4, 5, 16, dtype=torch.float64), torch.randn(2, 7, 16, dtype=torch.float64)
