@@ -76,7 +76,7 @@ def _autoencoder(args, config):
         return laplacian_l1(decoded, pictures) + 4 * functional.mse_loss(decoded, pictures)
 
     losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved(*SECTIONS), seed=seed, steps=part.steps,
-                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=0.99, processes=processes,
+                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.2, ema=0.99, processes=processes,
                         optimizer=Muon)
     sample = sample.to(processes.device)
     with torch.no_grad():
@@ -139,7 +139,7 @@ def _denoiser(args, config):
         return diffusion.loss(noise_scheduler, predicted, clean, noise, timesteps) + part.teaching * teacher.loss(pairs, config.data.size)
 
     losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved(*SECTIONS),
-                        seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=part.ema,
+                        seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.5, ema=part.ema,
                         processes=processes, optimizer=Muon)
     with atomic_dir(args.out) as folder:
         as_float16(unet).save_pretrained(folder / "unet")
@@ -197,7 +197,7 @@ def _motion(args, config):
         return diffusion.loss(noise_scheduler, predicted.transpose(1, 2), clean, noise, timesteps)
 
     losses = loop.train({"video": video}, loss, name=args.part, config=config.resolved(*SECTIONS), seed=seed,
-                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=True, processes=processes, optimizer=Muon)
+                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=0.2, processes=processes, optimizer=Muon)
     with atomic_dir(args.out) as folder:
         adapter.load_state_dict({key: value for key, value in video.state_dict().items() if "motion_modules" in key})
         as_float16(adapter).save_pretrained(folder)

@@ -43,7 +43,7 @@ def run(args, config):
         return cross_entropy(logits(network, spoilt(pictures, generator).to(processes.device)), joints.to(processes.device))
 
     losses = loop.train({"network": network}, loss, name="keypoint_network", config=config.resolved(*SECTIONS), seed=seed, steps=part.steps,
-                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=True, ema=part.ema,
+                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.2, ema=part.ema,
                         processes=processes)
     with atomic_dir(args.out) as folder:
         as_float16(network).save_pretrained(folder)

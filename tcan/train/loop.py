@@ -20,7 +20,7 @@ from tcan.train.processes import accelerator, synchronise
 STATE = {"mean": "exp_avg", "square": "exp_avg_sq"}     # of an optimiser, by their names in a checkpoint
 
 
-def train(modules, loss, *, name, config, seed, steps, learning_rate, run, checkpoint_every, gradient_clip=1.0, accumulate=1, decay=False,
+def train(modules, loss, *, name, config, seed, steps, learning_rate, run, checkpoint_every, gradient_clip=1.0, accumulate=1, decay=0.0,
           ema=None, processes=None, live_curves=False, sample=None, sample_every=0, stream=None, optimizer=None):
     """Train the parameters of `modules` that require gradients; return the loss of each step.
 
@@ -29,8 +29,8 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
     Each call's generator comes from (seed, stream, step * accumulate + its number): a resumed run sees the same stream, and on a CPU ends in the same bytes.
     stream: of the draws (default: name); trainings that share it see the same draws, so that what they differ in alone tells them apart.
     config: JSON-able; a checkpoint of another one is refused. run: folder of the checkpoint, of live curves and of samples.
-    decay: warm up, keep the rate, and let it fall over the last fifth of the steps; else the rate is constant. So two runs of different lengths are the
-        same until the shorter one's last fifth.
+    decay: warm up, keep the rate, and let it fall over this last part of the steps; 0: the rate is constant. So two runs of different lengths are the
+        same until the shorter one's rate falls.
     ema: decay of the running mean of the weights that is left in the modules at the end; None or 0 for the last weights.
     processes: the Accelerator (default: one of this process). live_curves: keep each step's loss, gradient norm and rate in run/live, by dvclive.
     optimizer: parameters, rate -> torch.optim.Optimizer (default: AdamW).
@@ -52,7 +52,7 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
     curves = Curves(Path(run) / "live", len(losses)) if live_curves and processes.is_main_process else None
     for step in range(len(losses), steps):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * (_rate(step, steps) if decay else 1.0)
+            group["lr"] = rate * (_rate(step, steps, decay) if decay else 1.0)
         total = torch.zeros((), device=processes.device)
         for number in range(processes.process_index, accumulate, processes.num_processes):
             with processes.autocast():
@@ -150,9 +150,9 @@ def figures(losses, started):
     return {"steps": len(losses), "first_loss": losses[0], "last_loss": sum(tail) / len(tail)}
 
 
-def _rate(step, steps):
-    """The part of the learning rate at a step: up over the first hundred steps (or twentieth), 1, and down to nearly 0 over the last fifth."""
-    up, down = min(100, max(1, steps // 20)), max(1, steps // 5)
+def _rate(step, steps, decay):
+    """The part of the learning rate at a step: up over the first hundred steps (or twentieth), 1, and down to nearly 0 over the last part, `decay`."""
+    up, down = min(100, max(1, steps // 20)), max(1, int(steps * decay))
     return min(1.0, (step + 1) / up, (steps - step) / down)
 
 

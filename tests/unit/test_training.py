@@ -100,7 +100,7 @@ def toy_training(folder, steps=6, kill_at=None, **options):
     return network.state_dict(), losses
 
 
-@pytest.mark.parametrize("options", [{}, {"ema": 0.9, "decay": True}, {"optimizer": Muon, "decay": True}])
+@pytest.mark.parametrize("options", [{}, {"ema": 0.9, "decay": 0.2}, {"optimizer": Muon, "decay": 0.2}])
 @pytest.mark.parametrize("kill_at", [0, 1, 2, 3, 5])
 def test_a_killed_training_ends_in_the_same_bytes(tmp_path, kill_at, options):
     expected, losses = toy_training(tmp_path / "whole", **options)
@@ -113,14 +113,14 @@ def test_a_killed_training_ends_in_the_same_bytes(tmp_path, kill_at, options):
 
 def test_runs_of_two_lengths_are_one_until_the_shorter_ones_last_fifth(tmp_path):
     """Up over a hundred steps or a twentieth, flat, down over the last fifth: so a longer run is a shorter one continued."""
-    short, long = (toy_training(tmp_path / str(steps), steps=steps, decay=True)[1] for steps in (20, 30))
+    short, long = (toy_training(tmp_path / str(steps), steps=steps, decay=0.2)[1] for steps in (20, 30))
     assert short[:17] == long[:17] and short[17:] != long[17:20]
     for steps in (40, 1000, 12000):
-        rates = [loop._rate(step, steps) for step in range(steps)]
+        rates = [loop._rate(step, steps, 0.2) for step in range(steps)]
         top = min(100, steps // 20)
         assert rates[0] == pytest.approx(1 / top) and set(rates[top:steps - steps // 5]) == {1.0}
         assert rates[steps - steps // 5:] == sorted(rates[steps - steps // 5:], reverse=True) and 0 < rates[-1] <= 5 / steps
-    assert [loop._rate(step, 12000) for step in range(4000)] == [loop._rate(step, 5000) for step in range(4000)]
+    assert [loop._rate(step, 12000, 0.2) for step in range(4000)] == [loop._rate(step, 5000, 0.2) for step in range(4000)]
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
