@@ -5,7 +5,8 @@ Stand-ins in diffusers' own classes and folders, so that every rule after them i
 - pool: rendered people, a few pictures each of one person in one scene, with their drawn poses.
 - autoencoder: from principal components of patches on, L1 over a Laplacian pyramid and squared error, a little noise on the latents.
 - denoiser: base UNet and ControlNet together, the pose dropped for some items (so the UNet stands alone) and another picture of the same
-  person offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures).
+  person offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures);
+  attention is taught where to look.
 - mm1, mm2: motion modules on clips, everything else frozen; mm1 as AnimateDiff v1 (24 positions), mm2 as v2 (32 positions, a mid-block module).
 
 On a GPU where there is one. What is drawn (pictures, noise, timesteps) is drawn on the CPU, so that both devices are trained on the same.
