@@ -20,7 +20,7 @@ BODY = np.random.default_rng(0).uniform(0.2, 0.8, (18, 2)).astype(np.float32)
 
 
 class Finder:
-    """Stands in for an estimator: BODY in every picture that isn't black, shifted by how bright it is."""
+    """Stands in for an estimator: BODY in every picture that isn't black, shifted by how bright it is, brighter pictures by more: no two parts of a video move alike."""
 
     name = "made"
 
@@ -28,7 +28,7 @@ class Finder:
         pass
 
     def __call__(self, pictures):
-        xy = np.stack([BODY + picture.mean() / 2550 if picture.any() else np.full((18, 2), np.nan, np.float32) for picture in pictures])
+        xy = np.stack([BODY + (picture.mean() / 500) ** 2 if picture.any() else np.full((18, 2), np.nan, np.float32) for picture in pictures])
         return xy, np.ones(xy.shape[:2], np.float32)
 
 
