@@ -21,6 +21,17 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.xdist_group("world" if shares else item.path.stem))
 
 
+def differing(found, expected):
+    """Of two {name: bytes} the names whose bytes differ, each with what there is of it on either side: a text whole, of anything else the length."""
+    def shown(content):
+        try:
+            return None if content is None else content.decode()
+        except UnicodeDecodeError:
+            return len(content)
+    return {name: (shown(found.get(name)), shown(expected.get(name))) for name in sorted(found.keys() | expected.keys())
+            if found.get(name) != expected.get(name)}
+
+
 def environment(**more):
     """The environment of a command in a checkout: this interpreter's programs first, one thread, no configuration of the user's."""
     return {**os.environ, **IDENTITY, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1",

@@ -20,7 +20,7 @@ BODY = np.random.default_rng(0).uniform(0.2, 0.8, (18, 2)).astype(np.float32)
 
 
 class Finder:
-    """Stands in for an estimator: BODY in every picture that isn't black, shifted by how bright it is, brighter pictures by more: no two parts of a video move alike."""
+    """Stands in for an estimator: BODY in every picture that is not black, shifted the more the brighter it is, so that no two parts of a video move alike."""
 
     name = "made"
 
