@@ -235,6 +235,7 @@ class Generate:
     ptm: bool
     tau: float = field(metadata={"min": 0})
     ptm_scope: str = field(metadata={"choices": ("window", "clip")})
+    noise: str = field(metadata={"choices": ("window", "frame")})
     pairing: str = field(metadata={"choices": ("diagonal", "product")})
     limb_lengths: str = field(metadata={"choices": ("first", "clip")})
 

@@ -70,7 +70,7 @@ def attention_maps(pipeline, case, options, canvas, noise):
         return {}
 
     pipeline(case.source, poses, num_inference_steps=options.steps, guidance_scale=options.guidance, window=options.window, overlap=options.overlap,
-             tau=options.tau if options.ptm else None, generator=noise, callback_on_step_end=look)
+             tau=options.tau if options.ptm else None, noise=options.noise, generator=noise, callback_on_step_end=look)
     maps = {f"{measure}_{name}": values for name in ("without", "with") for measure, values in record.means(name).items()}
     return {"temperature": heat[0].float().cpu().numpy(), "body": mask(poses).astype(np.float32), **maps}
 

@@ -24,6 +24,7 @@ from tcan.pose.draw import draw
 from tcan.pose.keypoints import Keypoints
 
 PTM_SCOPES = ("window", "clip")
+NOISES = ("window", "frame")
 DECODED_AT_ONCE = 16  # frames; decoding all of a clip at once would take memory that grows with it
 
 
@@ -98,15 +99,16 @@ class TCANPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin):
 
     @torch.no_grad()
     def __call__(self, source, poses, num_inference_steps=25, guidance_scale=7.5, window=16, overlap=4, closed_loop=False, tau=None,
-                 ptm_scope="window", generator=None, output_type="np", callback_on_step_end=None):
+                 ptm_scope="window", noise="window", generator=None, output_type="np", callback_on_step_end=None):
         """Animate `source` with `poses`.
 
         source: uint8 (h, w, 3). poses: uint8 (f, h, w, 3), drawn, black where there is no body, or tcan.pose.keypoints.Keypoints of f frames,
         which are drawn at the source's size. guidance_scale: 1 for none; the unconditional branch drops the source and keeps the pose.
         tau: PTM's strength (equation 5), None for no PTM; ptm_scope: its map is made of the poses of each "window", as in the authors' code,
-        or of the whole "clip", as equation 3 reads. window, overlap, closed_loop: MultiDiffusion over time. generator: a torch.Generator for
-        the initial noise. output_type: "np", "pil" or "pt". callback_on_step_end: called as (pipeline, step, timestep, {"latents": latents});
-        returns a dict, whose latents replace them.
+        or of the whole "clip", as equation 3 reads. window, overlap, closed_loop: MultiDiffusion over time. noise: the clip starts from the noise
+        of one "window", repeated, as in the authors' code, or of one "frame". generator: a torch.Generator for it.
+        output_type: "np", "pil" or "pt". callback_on_step_end: called as (pipeline, step, timestep, {"latents": latents}); returns a dict,
+        whose latents replace them.
         """
         if isinstance(poses, Keypoints):
             poses = draw(poses, max(self.config.pose_canvas, min(source.shape[:2])), source.shape[:2])
@@ -118,9 +120,11 @@ class TCANPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin):
             raise UserError(f"window: expected at most the {self.unet.config.motion_max_seq_length} frames that the motion modules count, got {window}")
         if ptm_scope not in PTM_SCOPES:
             raise UserError(f"ptm_scope: expected one of {', '.join(PTM_SCOPES)}, got {ptm_scope!r}")
+        if noise not in NOISES:
+            raise UserError(f"noise: expected one of {', '.join(NOISES)}, got {noise!r}")
         device, dtype, frames = self._execution_device, self.unet.dtype, len(poses)
         self._note_source(source, device, dtype)
-        latents = self._initial_noise(source.shape, frames, min(window, frames), generator, device, dtype)
+        latents = self._initial_noise(source.shape, frames, min(window, frames) if noise == "window" else 1, generator, device, dtype)
         parts = windows(frames, window, overlap, closed_loop)
         heats = self._heats(poses, parts, tau, ptm_scope, latents)
         self.scheduler.set_timesteps(num_inference_steps, device=device)
@@ -154,11 +158,11 @@ class TCANPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin):
 
         return [heat(poses)] * len(parts) if scope == "clip" else [heat(poses[part]) for part in parts]
 
-    def _initial_noise(self, shape, frames, window, generator, device, dtype):
-        """One window of noise, tiled over the clip, as in the authors' code: (1, c, f, h', w')."""
-        size = (1, self.unet.config.in_channels, window, shape[0] // factor(self.vae), shape[1] // factor(self.vae))
+    def _initial_noise(self, shape, frames, period, generator, device, dtype):
+        """The noise of `period` frames, repeated over the clip: (1, c, f, h', w')."""
+        size = (1, self.unet.config.in_channels, period, shape[0] // factor(self.vae), shape[1] // factor(self.vae))
         noise = torch.randn(size, generator=generator, dtype=torch.float32).to(device, dtype)
-        return noise.repeat(1, 1, -(-frames // window), 1, 1)[:, :, :frames] * self.scheduler.init_noise_sigma
+        return noise.repeat(1, 1, -(-frames // period), 1, 1)[:, :, :frames] * self.scheduler.init_noise_sigma
 
     def _predict(self, latents, timestep, poses, guidance_scale, heat):
         """The prediction for one window, guided: latents (1, c, f, h', w'), poses uint8 (f, h, w, 3), heat (1, h', w') or None."""

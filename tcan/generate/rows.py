@@ -75,6 +75,6 @@ def _pipeline(folder, options, config):
         poses = draw(case.points, config.pose.canvas, case.source.shape[:2])
         return pipeline(case.source, poses, num_inference_steps=options.steps, guidance_scale=options.guidance, window=options.window,
                         overlap=options.overlap, closed_loop=options.closed_loop, tau=options.tau if options.ptm else None,
-                        ptm_scope=options.ptm_scope, generator=generator(config.seed, "noise", case.name)).frames
+                        ptm_scope=options.ptm_scope, noise=options.noise, generator=generator(config.seed, "noise", case.name)).frames
 
     return animate

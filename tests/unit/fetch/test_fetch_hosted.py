@@ -72,7 +72,8 @@ def plain(tmp_path):
 def test_an_archive_is_unpacked_and_nothing_else_stays(parts):
     with serve(parts.there) as server:
         parts.fetch(server)
-        assert found(parts.out) == KEPT and (parts.out / "run.json").exists()
+        assert found(parts.out) == KEPT
+        assert (parts.out / "run.json").exists()
         assert parts.hidden() == {"toy", ".toy.fetched.json"}
         asked = len(server.requests)
         (parts.out / "run.json").unlink()
@@ -80,7 +81,8 @@ def test_an_archive_is_unpacked_and_nothing_else_stays(parts):
         assert (parts.out / "run.json").exists() and len(server.requests) == asked, "Snakemake takes run.json away before it reruns the rule"
         next(parts.out.glob("train/*/images/*")).write_bytes(b"rotten")
         parts.fetch(server)
-        assert found(parts.out) == KEPT and len(server.requests) == asked + 3
+        assert found(parts.out) == KEPT
+        assert len(server.requests) == asked + 3
 
 
 def test_plain_files_and_what_their_run_says(plain):
@@ -227,7 +229,8 @@ def test_consumed_parts_are_not_fetched_again(parts, monkeypatch):
         assert [path.name for path in parts.out.with_name(".toy.parts").glob("archive/*")] == [list(parts.entry["files"])[-1]]
         monkeypatch.setattr(archives, "_write", write)
         parts.fetch(server)
-        assert found(parts.out) == KEPT and len(server.requests) == 3
+        assert found(parts.out) == KEPT
+        assert len(server.requests) == 3
 
 
 def test_another_keep_needs_no_other_download(parts):
@@ -235,7 +238,8 @@ def test_another_keep_needs_no_other_download(parts):
         with pytest.raises(UserError, match="expected members that match valid/"):
             parts.fetch(server, archive={"format": "zip", "keep": ["train/*/images/*", "valid/*"]})
         parts.fetch(server)
-        assert found(parts.out) == KEPT and len(server.requests) == 3
+        assert found(parts.out) == KEPT
+        assert len(server.requests) == 3
 
 
 def test_a_drop_in_every_part(parts):
