@@ -140,7 +140,7 @@ def _denoiser(args, config):
         return diffusion.loss(noise_scheduler, predicted, clean, noise, timesteps) + part.teaching * teacher.loss(pairs, config.data.size)
 
     losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved(*SECTIONS),
-                        seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.5, ema=part.ema,
+                        seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.75, ema=part.ema,
                         processes=processes, optimizer=Muon)
     with atomic_dir(args.out) as folder:
         as_float16(unet).save_pretrained(folder / "unet")
