@@ -94,13 +94,10 @@ def test_the_temperature_is_of_the_window_or_of_the_clip(pipeline, clip):
 
 def test_a_clip_starts_from_the_noise_of_one_window_or_of_one_frame(pipeline, clip):
     source, poses = clip
-    starts = {}
-    for noise in ("window", "frame"):
-        shape = (*source.shape[:2], 3)
-        period = {"window": 16, "frame": 1}[noise]
-        starts[noise] = pipeline._initial_noise(shape, 20, period, torch.Generator().manual_seed(0), "cpu", torch.float32)[0]  # (c, f, h', w')
-    assert (starts["window"][:, 16:] == starts["window"][:, :4]).all() and (starts["window"][:, 0] != starts["window"][:, 1]).all()
-    assert (starts["frame"] == starts["frame"][:, :1]).all()
+    window, frame = (pipeline._initial_noise(source.shape, 20, period, torch.Generator().manual_seed(0), "cpu", torch.float32)[0]  # (c, f, h', w')
+                     for period in (16, 1))
+    assert (window[:, 16:] == window[:, :4]).all() and (window[:, 0] != window[:, 1]).all()
+    assert (frame == frame[:, :1]).all()
     still = source, np.repeat(poses[:1], 18, axis=0)
     assert changes(frames(pipeline, still, noise="frame")) < changes(frames(pipeline, still, noise="window")) / 2, "a still pose and one noise: little moves"
     with pytest.raises(UserError, match="noise: expected one of window, frame, got 'clip'"):
