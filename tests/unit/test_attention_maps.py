@@ -38,7 +38,7 @@ def case(count=8):
 
 
 def options(**changed):
-    return SimpleNamespace(**{**dict(steps=4, guidance=2.0, window=6, overlap=0, ptm=True, tau=3.0), **changed})
+    return SimpleNamespace(**{**dict(steps=4, guidance=2.0, window=6, overlap=0, ptm=True, tau=3.0, noise="window"), **changed})
 
 
 def maps(pipeline, **changed):
