@@ -134,6 +134,18 @@ def bare(networks, clips, length, side):
     return lambda: [step() for step in work]
 
 
+def peaks(args, progress):
+    """The most memory in MiB until the last frame is read, and in all: the distances between sets come after, from the features of all frames."""
+    read = {}
+
+    def noted(done, total, clip):
+        progress(done, total, clip)
+        read["mib"] = peak_mib(args.device)
+
+    evaluate(args.measure / "gen", args.measure / "true", [PROTOCOL], networks_of(args), progress=noted)
+    return {"read_mib": read["mib"], "peak_mib": peak_mib(args.device)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", choices=("stand-ins", "published"), default="stand-ins")
@@ -151,14 +163,13 @@ def main():
     demand(args.device)
     progress = heap.bounded()       # as the command does
     if args.measure:
-        evaluate(args.measure / "gen", args.measure / "true", [PROTOCOL], networks_of(args), progress=progress)
-        return print(json.dumps({"peak_mib": peak_mib(args.device)}))
+        return print(json.dumps(peaks(args, progress)))
     figures = about(args.device) | {"networks": args.networks, "roles": args.roles, "clips": args.clips, "frames": args.frames, "side": args.side, "memory": {}}
     words = ["--networks", args.networks, "--weights", args.weights, "--device", args.device, "--roles", *args.roles]
     with tempfile.TemporaryDirectory() as folder:
         for length in args.memory:
             make_clips(Path(folder) / str(length), 1, length, args.side)
-            figures["memory"][length] = child(__file__, *words, "--measure", Path(folder) / str(length))["peak_mib"]
+            figures["memory"][length] = child(__file__, *words, "--measure", Path(folder) / str(length))
         networks = networks_of(args)
         places, rounds = make_clips(Path(folder) / "clips", args.clips, args.frames, args.side), []
         for number in range(args.repeats):

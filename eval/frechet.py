@@ -24,12 +24,15 @@ def centred(x, counts=None):
     """Mean (d,), and rows A (n', d) with A^T A the covariance; rows that are not counted are left out."""
     x = np.asarray(x, np.float64)
     counts = np.ones(len(x)) if counts is None else np.asarray(counts, np.float64)
-    x, counts = x[counts > 0], counts[counts > 0]
+    if not counts.all():
+        x, counts = x[counts > 0], counts[counts > 0]
     n = counts.sum()
     if n < 2:
         raise ValueError(f"a covariance needs two rows, got {n:.0f}")
     mean = counts @ x / n
-    return mean, (x - mean) * np.sqrt(counts / (n - 1))[:, None]
+    rows = x - mean
+    rows *= np.sqrt(counts / (n - 1))[:, None]      # in place: these copies are the most that memory grows by with the number of frames
+    return mean, rows
 
 
 def trace_sqrt_product(a, b):
