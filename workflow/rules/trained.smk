@@ -34,6 +34,7 @@ rule autoencoder:
         f"logs/{SCALE}/foundation/autoencoder.log",
     benchmark:
         f"benchmarks/{SCALE}/foundation/autoencoder.tsv"
+    threads: 2  # nothing can be done beside it, and Snakemake holds a rule that names none to one
     resources:
         gpu=GPU,
         mem_mb=4000,
@@ -59,6 +60,7 @@ rule denoiser:
         f"logs/{SCALE}/foundation/denoiser.log",
     benchmark:
         f"benchmarks/{SCALE}/foundation/denoiser.tsv"
+    threads: 2  # nothing can be done beside it, and Snakemake holds a rule that names none to one
     resources:
         gpu=GPU,
         mem_mb=6000,
