@@ -126,6 +126,13 @@ def test_rows_are_those_of_the_scale(tmp_path, document):
     assert "oracle" in load(write(tmp_path, document), "paper").rows
 
 
+def test_the_paper_scale_generates_as_the_paper_and_its_code_do():
+    """What lite sets otherwise for its own sake must not reach the paper scale, which extends it."""
+    generate = load("params.yaml", "paper").generate
+    assert (generate.steps, generate.guidance, generate.window, generate.overlap) == (25, 7.5, 16, 4)
+    assert generate.closed_loop and (generate.noise, generate.ptm_scope, generate.tau) == ("window", "window", 3.0)
+
+
 def test_unknown_scale(tmp_path, document):
     with pytest.raises(UserError, match="expected one of lite, paper, smoke.*got 'huge'"):
         load(write(tmp_path, document), "huge")
