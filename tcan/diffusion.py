@@ -1,5 +1,6 @@
 """The noise schedule and what is predicted: plain functions over a diffusers scheduler."""
 
+import torch
 from diffusers import DDIMScheduler
 from torch.nn import functional
 
@@ -13,6 +14,16 @@ def scheduler(diffusion):
         num_train_timesteps=TRAIN_STEPS, beta_schedule=diffusion.beta_schedule, beta_start=diffusion.beta_start, beta_end=diffusion.beta_end,
         prediction_type=diffusion.prediction_type, rescale_betas_zero_snr=diffusion.zero_terminal_snr, clip_sample=False, set_alpha_to_one=False,
         steps_offset=1, timestep_spacing="trailing" if diffusion.zero_terminal_snr else "leading")
+
+
+def clip_noise(shape, kind, generator):
+    """Noise for latents of clips (b, f, c, h, w), on the CPU: its own for each frame (`kind` "window"), or one frame's for all ("frame").
+
+    What generation starts from (generate.noise) should be what was trained on: noise that differs from frame to frame is what a motion module
+    tells from the picture, and noise that doesn't it takes for the picture.
+    """
+    batch, frames, *rest = shape
+    return torch.randn(batch, 1 if kind == "frame" else frames, *rest, generator=generator).expand(shape)
 
 
 def loss(noise_scheduler, predicted, latents, noise, timesteps):

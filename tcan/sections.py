@@ -9,6 +9,7 @@ PERSONS = ("steadiest", "largest", "surest")
 UNETS = ("stable_diffusion", "realistic_vision")                      # sources of tcan/fetch/declared/weights.yaml, the paper's first
 CONTROLNETS = ("controlnet_openpose", "controlnet_v11p_openpose")
 DTYPES = ("float32", "float16")
+NOISES = ("window", "frame")                                          # of a clip: each frame's of a window its own, or one frame's for all
 SHAPES = ("stable_diffusion_1_5", "any")
 
 
@@ -150,6 +151,7 @@ class Motion:
     learning_rate: float = field(metadata={"min": 0})
     pool: int = field(metadata={"min": 1})
     layers: int = field(metadata={"min": 1})
+    noise: str = field(metadata={"choices": NOISES})
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,7 @@ class Stage1(Training):
 @dataclass(frozen=True)
 class Stage2(Training):
     frames: int = field(metadata={"min": 1})
+    noise: str = field(metadata={"choices": NOISES})
 
 
 @dataclass(frozen=True)
@@ -235,7 +238,7 @@ class Generate:
     ptm: bool
     tau: float = field(metadata={"min": 0})
     ptm_scope: str = field(metadata={"choices": ("window", "clip")})
-    noise: str = field(metadata={"choices": ("window", "frame")})
+    noise: str = field(metadata={"choices": NOISES})
     pairing: str = field(metadata={"choices": ("diagonal", "product")})
     limb_lengths: str = field(metadata={"choices": ("first", "clip")})
 

@@ -22,9 +22,9 @@ from tcan.models.sharing import SharedBlocks
 from tcan.models.temperature import temperature_map
 from tcan.pose.draw import draw
 from tcan.pose.keypoints import Keypoints
+from tcan.sections import NOISES
 
 PTM_SCOPES = ("window", "clip")
-NOISES = ("window", "frame")
 DECODED_AT_ONCE = 16  # frames; decoding all of a clip at once would take memory that grows with it
 
 

@@ -187,7 +187,7 @@ def _motion(args, config):
         clean = latents[item]
         pose = torch.from_numpy(poses[item.numpy()]).to(device).flatten(0, 1).permute(0, 3, 1, 2).float() / 255
         timesteps = torch.randint(TRAIN_STEPS, (part.batch,), generator=generator).to(device)
-        noise = torch.randn(clean.shape, generator=generator).to(device)
+        noise = diffusion.clip_noise(clean.shape, part.noise, generator).to(device)
         noisy = noise_scheduler.add_noise(clean, noise, timesteps)
         with torch.no_grad(), autocast(device):
             with reference.write():

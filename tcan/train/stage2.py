@@ -40,7 +40,7 @@ class Stage2:
         for network in (self.unet, self.controlnet):
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_("motion_modules" in name)
-        self.scheduler = scheduler(config.diffusion)
+        self.scheduler, self.noise = scheduler(config.diffusion), config.stage2.noise
         self.reference = ReferenceAttention()
         for network in (self.appearance, self.unet):
             self.reference.attach(network, config.appearance.blocks)
@@ -69,7 +69,7 @@ class Stage2:
     def loss(self, source, clean, pose, generator):
         """Denoising loss of clips: source (b, c, h, w); clean (b, f, c, h, w); pose (b, f, 3, H, W) in 0..1."""
         timesteps = torch.randint(TRAIN_STEPS, (len(clean),), generator=generator).to(self.device)
-        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        noise = diffusion.clip_noise(clean.shape, self.noise, generator).to(self.device)
         source, clean, pose = (tensor.to(self.device) for tensor in (source, clean, pose))
         predicted = self.predict(source, self.scheduler.add_noise(clean, noise, timesteps), timesteps, pose)
         return diffusion.loss(self.scheduler, predicted, clean, noise, timesteps)

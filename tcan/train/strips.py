@@ -27,7 +27,8 @@ class Strips:
         """source, driving: places of `clips`; predict: (noisy latents (n, c, h, w), timesteps (n,)) -> the network's output."""
         self.vae = self.vae or self.foundation.vae().to(self.device)
         true = clips.latents(driving)
-        sampled = _sampled(predict, diffusion.scheduler(self.config.diffusion), true.shape, seeds.generator(self.config.seed, "sample noise"), self.device)
+        noise = diffusion.clip_noise((1, *true.shape), self.config.generate.noise, seeds.generator(self.config.seed, "sample noise"))[0]
+        sampled = _sampled(predict, diffusion.scheduler(self.config.diffusion), noise.to(self.device))
         lines = [self._pictures(clips.latents(source)), clips.pictures(driving), self._pictures(true), self._pictures(sampled)]
         with atomic_file(self.folder / f"{step:06d}.png") as path:
             Image.fromarray(np.concatenate([np.concatenate(list(line), axis=1) for line in lines])).save(path)
@@ -41,10 +42,9 @@ class Strips:
         return to_pictures(decode(self.vae, latents.to(self.device).float(), batch=4))
 
 
-def _sampled(predict, scheduler, shape, generator, device):
-    """Latents of `shape` from noise in STEPS steps."""
-    scheduler.set_timesteps(STEPS, device=device)
-    latents = torch.randn(shape, generator=generator).to(device)
+def _sampled(predict, scheduler, latents):
+    """What STEPS steps make of noise."""
+    scheduler.set_timesteps(STEPS, device=latents.device)
     for timestep in scheduler.timesteps:
         latents = scheduler.step(predict(latents, timestep.expand(len(latents))).float(), timestep, latents, return_dict=False)[0]
     return latents

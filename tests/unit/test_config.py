@@ -130,6 +130,7 @@ def test_the_paper_scale_generates_as_the_paper_and_its_code_do():
     """What lite sets otherwise for its own sake must not reach the paper scale, which extends it."""
     generate = load("params.yaml", "paper").generate
     assert (generate.steps, generate.guidance, generate.window, generate.overlap) == (25, 7.5, 16, 4)
+    assert load("params.yaml", "paper").stage2.noise == "window"
     assert generate.closed_loop and (generate.noise, generate.ptm_scope, generate.tau) == ("window", "window", 3.0)
 
 

@@ -50,3 +50,13 @@ def test_of_clips_weighs_each_clip_by_its_timestep():
     clips, guess = latents.unflatten(0, (6, 1)).expand(-1, 4, -1, -1, -1), latents + 0.3
     many = diffusion.loss(noise_scheduler, guess.unflatten(0, (6, 1)).expand(-1, 4, -1, -1, -1), clips, clips, timesteps)
     torch.testing.assert_close(many, diffusion.loss(noise_scheduler, guess, latents, noise, timesteps))
+
+
+def test_a_clips_noise_is_each_frames_own_or_one_frames():
+    def noise(kind):
+        return diffusion.clip_noise((2, 5, 3, 4, 4), kind, torch.Generator().manual_seed(0))
+
+    own, shared = noise("window"), noise("frame")
+    assert own.shape == shared.shape == (2, 5, 3, 4, 4)
+    assert torch.equal(shared, shared[:, :1].expand_as(shared)) and not torch.equal(shared[0], shared[1]), "each clip has its own"
+    assert len({tuple(frame.flatten().tolist()) for frame in own.flatten(0, 1)}) == 10

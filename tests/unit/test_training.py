@@ -65,6 +65,18 @@ def test_each_stage_moves_its_own_parts_alone(name, smoke, foundation, tmp_path)
     assert any(".mid_block." in key for key in temporal) == (model.motion_module == "mm2")
 
 
+@pytest.mark.parametrize("kind", ["window", "frame"])
+def test_stage_2_sees_the_noise_that_its_generation_starts_from(kind, smoke, foundation, tmp_path, monkeypatch):
+    smoke = dataclasses.replace(smoke, stage2=dataclasses.replace(smoke.stage2, noise=kind))
+    model, noisy = smoke.models["base_mm1"], []
+    Stage1(model, smoke, foundation).save(tmp_path)
+    stage = Stage2(model, smoke, foundation, tmp_path)
+    monkeypatch.setattr(stage, "predict", lambda source, latents, *others: noisy.append(latents) or latents)
+    still = torch.zeros(1, 4, 4, 8, 8)
+    stage.loss(still[:, 0], still, torch.rand(1, 4, 3, 32, 32), torch.Generator().manual_seed(0))
+    assert torch.equal(noisy[0][:, 0], noisy[0][:, 1]) == (kind == "frame"), "a still clip: frames differ by their noise alone"
+
+
 def test_stage_2_starts_where_stage_1_ended(smoke, foundation, tmp_path):
     model = smoke.models["appa_mm1"]
     first = Stage1(model, smoke, foundation)
