@@ -31,7 +31,7 @@ def centred(x, counts=None):
         raise ValueError(f"a covariance needs two rows, got {n:.0f}")
     mean = counts @ x / n
     rows = x - mean
-    rows *= np.sqrt(counts / (n - 1))[:, None]      # in place: these copies are the most that memory grows by with the number of frames
+    rows *= np.sqrt(counts / (n - 1))[:, None]      # in place: one copy of all features less
     return mean, rows
 
 

@@ -66,7 +66,7 @@ def test_each_stage_moves_its_own_parts_alone(name, smoke, foundation, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["window", "frame"])
-def test_stage_2_sees_the_noise_that_its_generation_starts_from(kind, smoke, foundation, tmp_path, monkeypatch):
+def test_stage_2_is_trained_on_the_noise_that_it_names(kind, smoke, foundation, tmp_path, monkeypatch):
     smoke = dataclasses.replace(smoke, stage2=dataclasses.replace(smoke.stage2, noise=kind))
     model, noisy = smoke.models["base_mm1"], []
     Stage1(model, smoke, foundation).save(tmp_path)
