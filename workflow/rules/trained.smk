@@ -14,7 +14,7 @@ rule pool:
     benchmark:
         f"benchmarks/{SCALE}/foundation/pool.tsv"
     resources:
-        mem_mb=3000,
+        mem_mb=4000,
         runtime=60,
     shell:
         "python -m tcan foundation pool --scale {SCALE} --log {log} --raw data/raw --out models/{SCALE}/foundation/pool"
@@ -63,7 +63,7 @@ rule denoiser:
     threads: 2  # nothing can be done beside it, and Snakemake holds a rule that names none to one
     resources:
         gpu=GPU,
-        mem_mb=6000,
+        mem_mb=8000,
         runtime=360,
     shell:
         "python -m tcan foundation denoiser --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool --vae models/{SCALE}/foundation/vae"
