@@ -180,7 +180,7 @@ def main():
     parser.add_argument("--model", type=Path, default=Path("models/lite/appa_tctrln_mm2"))
     parser.add_argument("--sides", type=int, nargs="+", help="pixels (default: 64 and 128; 512 at sd15)")
     parser.add_argument("--frames", type=int, help="of the clip that is compared (default: 28; 16 at sd15)")
-    parser.add_argument("--steps", type=int, help="of the clip that is compared (default: 10; 25 at sd15)")
+    parser.add_argument("--steps", type=int, help="of the clip that is compared (default: the scale's; 25 at sd15)")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--lengths", type=int, nargs="+", default=[16, 40, 64, 112, 208])
     parser.add_argument("--memory", type=int, nargs="+", default=[16, 64, 256, 1024])

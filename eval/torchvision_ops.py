@@ -1,6 +1,6 @@
 """Lets torchvision be imported beside a torch that it was not built for.
 
-The registry's torchvision is built for CUDA. Beside a CPU build of torch its C++ operators do not load, and its import then
+A package index may serve a torchvision that is built for CUDA. Beside a CPU build of torch its C++ operators do not load, and its import then
 stops at `operator torchvision::nms does not exist`, and with it torchmetrics and pytorch_fid. Declaring the schemas of the two
 operators that it registers shapes for is enough: all but nms, deform_conv2d and torchvision.io works. Where torchvision's
 operators load by themselves, nothing is declared.

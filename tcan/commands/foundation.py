@@ -8,7 +8,7 @@ PARTS = {"pool": (), "autoencoder": ("pool",), "denoiser": ("pool", "vae"), "mm1
 def add_arguments(parser):
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--raw", type=Path, default=Path("data/raw"), help="fetched sources (motion capture)")
-    parser.add_argument("--pool", type=Path, help="the rendered pairs (for autoencoder and denoiser)")
+    parser.add_argument("--pool", type=Path, help="the rendered scenes (for autoencoder and denoiser)")
     parser.add_argument("--vae", type=Path, help="the autoencoder's folder (for denoiser, mm1 and mm2)")
     parser.add_argument("--denoiser", type=Path, help="the denoiser's folder (for mm1 and mm2)")
     parser.add_argument("--out", type=Path, required=True)
