@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -35,22 +36,25 @@ def parser(command=None):
 def main(arguments=None):
     """Run a command. -> exit code: 0, 2 for a mistake of the user's (told in one line), 1 for one of ours, 130 for an interrupt."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    sys.stderr = sys.stderr or open(os.devnull, "w")     # closed by the caller: print would take stdout for it
     if arguments and arguments[0] not in (*COMMANDS, "-h", "--help"):
         arguments.insert(0, "score")
     args = parser(arguments[0] if arguments else None).parse_args(arguments)
     people = sys.stderr
     with contextlib.ExitStack() as stack:
-        if args.log:
-            args.log.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(contextlib.redirect_stderr(stack.enter_context(open(args.log, "w", buffering=1))))
         try:
+            if args.log:
+                args.log.parent.mkdir(parents=True, exist_ok=True)
+                log = open(args.log, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+                stack.enter_context(contextlib.redirect_stderr(stack.enter_context(log)))
             importlib.import_module(COMMANDS[args.command][0]).run(args)
             return 0
         except (Exception, KeyboardInterrupt) as error:
             code, message = _explain(error, args.command)
-            if args.log:
+            if sys.stderr is not people:
                 traceback.print_exc()
-            print(f"error: {message}" + (f" (traceback: {args.log})" if args.log else ""), file=people)
+                message += f" (traceback: {args.log})"
+            print(f"error: {_one_line(message)}", file=people)
             return code
 
 
@@ -64,3 +68,8 @@ def _explain(error, command):
         return 2, (f"{error.filename or command}: expected to read or write, got {error.strerror or error}; "
                    "check the disk's space and permissions")
     return 1, f"{command} failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _one_line(text):
+    """Text whose line ends, escapes and undecodable bytes, which names of files may hold, are written out."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

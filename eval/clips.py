@@ -13,6 +13,8 @@ from pathlib import Path
 from eval.errors import UserError
 from eval.frames import PICTURES, VIDEOS, Stills, Video
 
+BESIDE = {".json", ".csv", ".html"}     # files that may lie beside clips and frames
+
 NAME = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)(?P<suffix>[^\d/]*\.(?:png|jpe?g))", re.IGNORECASE)
 
 
@@ -48,6 +50,9 @@ def pair(generated, true, split=None, gaps=False):
             if name in truth:
                 raise UserError(f"{place}: clip {name} is in two of the true folders; give every clip one name")
             truth[name] = side
+    if not truth:
+        raise UserError(f"{true}: expected clips{'' if split is None else f' of split {split}'} in clips.csv, found none; "
+                        f"{'add them' if split is None else 'give a split that it names'}")
     made = _clips(Path(generated))
     if len(made) == len(truth) == 1 and (Path(generated).is_file() or isinstance(next(iter(truth.values())), Video)):
         made = dict(zip(truth, made.values()))      # one video against one clip: their names need not agree
@@ -101,10 +106,17 @@ def _true_clips(folder, split):
         if split is not None:
             raise UserError(f"{folder}: expected a clips.csv that says which clips are of split {split}, found none; leave out the split")
         return _clips(folder)
-    with open(table, newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    if missing := {"id", "frames", *(["split"] if split is not None else [])} - set(rows[0] if rows else ()):
-        raise UserError(f"{table}: expected the columns id, split and frames in a table of clips, found no {', '.join(sorted(missing))}")
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{table}: expected a table of clips as CSV in UTF-8, got something else ({error}); save it so") from error
+    wanted = {"id", "frames", *(["split"] if split is not None else [])}
+    if missing := wanted - set(reader.fieldnames or ()):
+        raise UserError(f"{table}: expected the columns id, split and frames in a table of clips, found no {', '.join(sorted(missing))}; add them")
+    if short := [number for number, row in enumerate(rows, 2) if not all(row[column] for column in wanted)]:
+        raise UserError(f"{table}: expected an id and a number of frames in every line, found none in line {short[0]}; complete it")
     clips = {}
     for row in rows:
         if split is None or row["split"] == split:
@@ -122,10 +134,14 @@ def _clips(place):
     if not place.is_dir():
         raise UserError(f"{place}: expected a folder of clips or a video file, found {'another file' if place.exists() else 'nothing'}; give the folder")
     entries = [entry for entry in sorted(place.iterdir()) if not entry.name.startswith(".")]
-    clips = {}
+    clips, prefixes = {}, {}
     if any(entry.suffix.lower() in PICTURES for entry in entries):
         for name, path in _frames(place, several=True).items():
-            clips.setdefault(NAME.fullmatch(name)["prefix"].rstrip("_-") or "frames", {})[name] = path
+            prefix = NAME.fullmatch(name)["prefix"]
+            clip = prefix.rstrip("_-") or "frames"
+            if prefixes.setdefault(clip, prefix) != prefix:
+                raise UserError(f"{path}: expected one prefix for the frames of clip {clip}, found {prefixes[clip]!r} and {prefix!r}; rename one of the clips")
+            clips.setdefault(clip, {})[name] = path
         return clips
     for entry in entries:
         video = entry.is_file() and entry.suffix.lower() in VIDEOS
@@ -134,6 +150,9 @@ def _clips(place):
             if name in clips:
                 raise UserError(f"{place}: expected one clip {name}, found two; keep one")
             clips[name] = Video.open(entry) if video else _frames(entry)
+        elif entry.suffix.lower() not in BESIDE:
+            raise UserError(f"{entry}: expected a folder of frames or a video ({', '.join(sorted(VIDEOS))}), found "
+                            f"{'another file' if entry.exists() else 'a link that leads nowhere'}; convert or remove it")
     if not clips:
         raise UserError(f"{place}: expected folders of frames, frames or videos, found none; give the folder that holds the clips")
     return clips
@@ -143,12 +162,14 @@ def _frames(folder, several=False):
     """{file name: path} of the frames of one clip, or of `several` in one folder. Numbers must differ, names share their form."""
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder of frames, found {'a file' if folder.exists() else 'nothing'}; make the clip again")
-    found = {path.name: path for path in folder.iterdir() if not path.name.startswith(".") and path.suffix not in (".json", ".csv")}
+    found = {path.name: path for path in folder.iterdir() if not path.name.startswith(".") and path.suffix.lower() not in BESIDE}
     if not found:
         raise UserError(f"{folder}: expected frames as PNG or JPEG files, found none; make the clip again")
     forms, numbers = set(), set()
     for name in sorted(found):
         match = NAME.fullmatch(name)
+        if not found[name].exists():
+            raise UserError(f"{folder / name}: expected a frame, found a link that leads nowhere; make it again or remove it")
         if not match or not found[name].is_file():
             raise UserError(f"{folder / name}: expected a frame named like 0000.png (a prefix, a number, .png or .jpg); rename or remove it")
         form, number = (match["prefix"], match["suffix"]), int(match["number"])

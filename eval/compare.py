@@ -12,6 +12,7 @@ from eval import bootstrap, protocol
 from eval.errors import UserError
 
 FORMAT = 2      # of metrics.json, as eval.score writes it
+STORED = "frames come from"     # in the warnings of metrics.json: whose frames were stored with a loss
 A, B, NEITHER = "a is better", "b is better", "not distinguishable"
 
 
@@ -76,10 +77,21 @@ def alone(a, b):
     return {"a": sorted(mine - other), "b": sorted(other - mine)}
 
 
+def storage(a, b):
+    """A sentence where the two results' frames were stored in different ways, of which at least one loses detail; else None."""
+    mine, other = ({warning.partition(":")[0] for warning in result.get("warnings", ()) if STORED in warning} for result in (a, b))
+    if mine != other:
+        return (f"stored differently (a: {', '.join(sorted(mine)) or 'without a loss'}; b: {', '.join(sorted(other)) or 'without a loss'}): "
+                "the differences measure the storage too; store both alike and score again")
+    return None
+
+
 def comparable(a, b, label):
     """Raise a UserError if two results were not taken on the same frames, by the same networks, sizes, version and draws."""
     bodies = a["protocols"][label], b["protocols"][label]
-    roles = sorted(set(a["networks"]) & set(b["networks"]))
+    metrics = {key.partition("[")[0] for key in bodies[0]["metrics"].keys() & bodies[1]["metrics"].keys()}
+    used = {metric.role for metric in protocol.get(label).metrics if metric.role and metric.name in metrics}
+    roles = sorted(used | (set(a["networks"]) & set(b["networks"])))
     for what, mine, other in (
             ("true frames", a["frames"]["sha256"]["true"], b["frames"]["sha256"]["true"]),
             ("videos", a["frames"]["per_video"], b["frames"]["per_video"]),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -17,23 +18,28 @@ def add_arguments(parser):
 
 def run(args):
     """Print the comparison as JSON on stdout, and as a table on stderr."""
-    from eval.compare import alone, compare
+    from eval.compare import alone, compare, storage
+    from eval.files import all_writable
     from eval.pairs import few_videos
 
+    if args.out:
+        all_writable([args.out], read=(args.a, args.b))
     a, b = read(args.a), read(args.b)
     try:
-        found, left = compare(a, b), alone(a, b)
+        found, left, stored = compare(a, b), alone(a, b), storage(a, b)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{args.a}, {args.b}: expected what `tcan-eval GEN TRUE --out` writes, got something else ({type(error).__name__}: {error}); "
                         "score both again") from error
     if few := few_videos(len(a["frames"]["per_video"])):
         print(f"warning: {few}", file=sys.stderr)
+    if stored:
+        print(f"warning: {stored}", file=sys.stderr)
     print(_table(found, left, *_names(args.a, args.b)), file=sys.stderr)
     body = {"a": args.a.as_posix(), "b": args.b.as_posix(), "difference": "b - a", "bootstrap": a["bootstrap"], "only": left,
             "protocols": {label: {key: dataclasses.asdict(value) for key, value in metrics.items()} for label, metrics in found.items()}}
     if args.out:
         write_json(args.out, body)
-    print(json.dumps(body, indent=1, sort_keys=True))
+    print(json.dumps(body, indent=1, sort_keys=True, allow_nan=False))
 
 
 def read(path):
@@ -41,14 +47,23 @@ def read(path):
     from eval.compare import FORMAT
 
     try:
-        result = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        result = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number, parse_float=_finite)
     except FileNotFoundError as error:
         raise UserError(f"{path}: expected a metrics.json, found no file; write one with `tcan-eval GEN TRUE --out {path}`") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(f"{path}: expected JSON, got something else ({' '.join(str(error).split())[:100]}); score again") from error
     if not isinstance(result, dict) or result.get("format") != FORMAT:
-        raise UserError(f"{path}: expected format {FORMAT}, got {result.get('format') if isinstance(result, dict) else 'no metrics.json'}; score again")
+        raise UserError(f"{path}: expected format {FORMAT}, got {repr(result.get('format')) if isinstance(result, dict) else 'no metrics.json'}; score again")
+    counts = result.get("frames", {}).get("per_video") if isinstance(result.get("frames"), dict) else None
+    if not isinstance(counts, dict) or not counts or not all(type(count) is int and count > 0 for count in counts.values()):
+        raise UserError(f"{path}: expected the number of frames of each video in frames.per_video, got something else; score again")
     return result
+
+
+def _finite(word):
+    if not math.isfinite(number := float(word)):
+        _no_number(word)
+    return number
 
 
 def _no_number(word):

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from eval.errors import UserError
 from eval.files import sha256_of
 
 PICTURES = {".png", ".jpg", ".jpeg"}
-VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif"}
+VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Stills:
         """What lost detail when the frames were stored, in words, or None."""
         return "JPEG files" if any(path.suffix.lower() != ".png" for path in self.paths) else None
 
-    def sums(self):
-        """A line of sha256sum for each file."""
-        return [f"{sha256_of(path)}  {path.parent.name}/{path.name}\n" for path in self.paths]
+    def sums(self, clip):
+        """A line of sha256sum for each file, in a folder of the clip's name, wherever it lies."""
+        return [f"{sha256_of(path)}  {clip}/{path.name}\n" for path in self.paths]
 
     def read(self, pool=None):
         """Yield the frames, uint8 RGB (h, w, 3). pool: an executor that decodes some frames ahead."""
@@ -66,7 +66,7 @@ class Video:
 
         with _opened(path) as container:
             try:
-                length = sum(1 for packet in container.demux(video=0) if packet.size)
+                length = sum(1 for packet in container.demux(video=0) if packet.size and not packet.is_discard)     # cut off by an edit list
             except av.FFmpegError as error:
                 raise UserError(f"{path}: expected a whole video, got a broken one ({error.strerror}); make it again") from error
         if not length:
@@ -81,9 +81,9 @@ class Video:
         """What lost detail when the frames were stored, in words."""
         return f"a video ({self.path.suffix})"
 
-    def sums(self):
-        """A line of sha256sum, for the one file."""
-        return [f"{sha256_of(self.path)}  {self.path.name}\n"]
+    def sums(self, clip):
+        """A line of sha256sum, for the one file, under the clip's name."""
+        return [f"{sha256_of(self.path)}  {clip}{self.path.suffix}\n"]
 
     def read(self, pool=None):
         """Yield the frames, uint8 RGB (h, w, 3), turned as the file says. pool: not used; the decoder has threads of its own."""
@@ -92,8 +92,11 @@ class Video:
         count = 0
         with _opened(self.path) as container:
             container.streams.video[0].thread_type = "AUTO"
+            container.streams.video[0].codec_context.options = {"err_detect": "explode"}      # else what is damaged is painted over
             try:
                 for frame in container.decode(video=0):
+                    if frame.is_corrupt:
+                        raise UserError(f"{self.path}: expected a whole video, frame {count} is damaged; make it again")
                     yield np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
                     count += 1
             except av.FFmpegError as error:
@@ -119,6 +122,10 @@ def _opened(path):
     if ratio not in (None, 0, 1):
         container.close()
         raise UserError(f"{path}: expected square pixels, got some of {ratio}; convert the video")
+    pixels = container.streams.video[0].format
+    if pixels is None or len(pixels.components) != 3 or any(part.is_alpha or part.bits > 8 for part in pixels.components):
+        container.close()
+        raise UserError(f"{path}: expected colour of 8 bits a channel without alpha, got pixels of {pixels and pixels.name}; convert the video")
     return container
 
 
@@ -128,11 +135,16 @@ def read(path):
         data = path.read_bytes()
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
             mode, depth = image.mode, data[24] if image.format == "PNG" else 8      # PNG: byte 24 is the bit depth; PIL hides 16
-            frame = np.array(image) if (mode, depth) == ("RGB", 8) else None
+            mode += " with a transparent colour" if "transparency" in image.info else " with several pictures" if getattr(image, "is_animated", False) else ""
+            kind, frame = image.format, np.array(image) if (mode, depth) == ("RGB", 8) else None
+    except UnidentifiedImageError as error:
+        raise UserError(f"{path}: expected a PNG or JPEG frame, got a file that does not decode (neither of the two); make it again") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: expected a PNG or JPEG frame, got a file that does not decode ({error}); make it again") from error
     if frame is None:
         raise UserError(f"{path}: expected an RGB frame of 8 bits a channel, got mode {mode} of {depth} bits; convert it")
+    if (kind == "PNG") != (path.suffix.lower() == ".png"):
+        raise UserError(f"{path}: expected the kind of file that its name says, got {kind}; name it so, since JPEG is lossy and PNG is not")
     return frame
 
 
@@ -202,4 +214,5 @@ def resize_bilinear(frames, size):
 
 def digest_of(lines):
     """SHA-256 of a list of frames: `cd FOLDER && sha256sum */* | sha256sum` gives the same."""
-    return hashlib.sha256("".join(sorted(lines, key=lambda line: line.partition("  ")[2])).encode()).hexdigest()
+    text = "".join(sorted(lines, key=lambda line: line.partition("  ")[2]))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()     # a name of any bytes, as sha256sum takes it

@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 import numpy as np
 
 from eval import html_pictures, protocol
-from eval.files import atomic_file
 from eval.html_elements import tag
 
 STYLE = Path(__file__).with_name("html_report.css")
@@ -27,19 +26,17 @@ ABOUT = {
 }
 
 
-def write_html(path, result, clips, read, title):
-    """Write the page, whole or not at all.
+def html_of(result, clips, read, title):
+    """The page as bytes.
 
     result: what eval.score.evaluate gave, or metrics.json as a dict (format 2). clips: the list of eval.clips.Clip that was scored.
     read: read(clip, side, index) -> uint8 RGB (h, w, 3), frame `index` of a clip, side 0 generated and 1 true. title: what was scored.
     """
-    data = b"<!doctype html>\n" + ElementTree.tostring(page(result, clips, read, title), encoding="utf-8", method="html") + b"\n"
-    with atomic_file(path) as stream:
-        stream.write(data)
+    return b"<!doctype html>\n" + ElementTree.tostring(page(result, clips, read, title), encoding="utf-8", method="html") + b"\n"
 
 
 def page(result, clips, read, title):
-    """The page as an ElementTree element; the arguments are write_html's."""
+    """The page as an ElementTree element; the arguments are html_of's."""
     order = sorted(result["protocols"], key=lambda label: (list(protocol.PROTOCOLS).index(label.partition("@")[0]), protocol.get(label).size or 0))
     places = {clip.name: f"video-{number}" for number, clip in enumerate(sorted(clips, key=lambda clip: clip.name))}
     shown, ranking = _shown(result, order, clips)

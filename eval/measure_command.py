@@ -59,8 +59,9 @@ def add_arguments(parser):
 
 def run(args):
     """Measure, write the file, and print the values as JSON on stdout."""
-    from eval.files import write_json
+    from eval.files import all_writable, write_json
 
+    all_writable([args.out])
     result = measure(args.generated, args.split, args.data, args.driving, args.network, args.weights, args.aim)
     write_json(args.out, result)
     print(json.dumps({name: entry["value"] for name, entry in result["measures"].items()}, indent=1))
@@ -89,7 +90,7 @@ def measure(generated, split, data, driving, network, weights, aim=None):
                 frames = read_frames(frame_files(folder, len(goal.xy)), goal.size)
                 found[case.name] = measure_clip(frames, goal, source, start, finder, extractor, true_limbs)
         counts[case.name] = len(goal.xy)
-        sums += Stills(tuple(frame_files(case.generated, len(goal.xy)))).sums()
+        sums += Stills(tuple(frame_files(case.generated, len(goal.xy)))).sums(case.name)
     measures = {name: {"unit": unit, "better": better, **_collected(name, values), **({"truth": _collected(name, truth)} if truth else {})}
                 for name, (unit, better) in MEASURES.items() if split == "bizarre" or name != OF_BIZARRE}
     return {"format": 1, "split": split, "measures": measures, "network": digest, "weights": pins,
@@ -208,9 +209,11 @@ def read_driving(path):
     try:
         with np.load(path, allow_pickle=False) as data:
             driving = Driving(data["xy"].astype(np.float64), tuple(int(side) for side in data["size"]), str(data["estimator"]) == "exact")
-        if driving.xy.ndim != 3 or driving.xy.shape[1:] != (18, 2) or not len(driving.xy):
-            raise ValueError(f"xy of shape {driving.xy.shape}")
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if driving.xy.ndim != 3 or driving.xy.shape[1:] != (18, 2) or not len(driving.xy) or len(driving.size) != 2:
+            raise ValueError(f"xy of shape {driving.xy.shape}, size of {len(driving.size)} numbers")
+        if np.isinf(driving.xy).any():
+            raise ValueError("a joint at infinity")
+    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: expected key points (.npz with xy (f, 18, 2), size, estimator), got {error}; make the driving again") from error
     if np.isnan(driving.xy).any(axis=-1).all():
         raise UserError(f"{path}: expected the key points of a person, found nobody in any frame; leave the clip out")

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from eval.errors import UserError
 from eval.features.weights import verify
 
 RANGES = {"0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}      # scale and shift of uint8 pixels: what DisCo feeds, what is meant
@@ -20,12 +21,17 @@ HEADS = {   # head -> sha256 of weights/v0.1/<head>.pth in the `lpips` package
 }
 
 
-class Lpips(nn.Module):
-    """trunk: RGB (n, 3, h, w) in the range that LPIPS is fed with -> a list of feature maps (n, c, h', w'); heads: a (c,) each."""
+SMALLEST = {"vgg": 16, "alex": 31}      # pixels a side of which the trunk's last layer still sees one
 
-    def __init__(self, name, trunk, heads):
+
+class Lpips(nn.Module):
+    """trunk: RGB (n, 3, h, w) in the range that LPIPS is fed with -> a list of feature maps (n, c, h', w'); heads: a (c,) each.
+    smallest: pixels a side that the trunk needs."""
+
+    def __init__(self, name, trunk, heads, smallest=1):
         super().__init__()
         self.name = name
+        self.smallest = smallest
         self.trunk = trunk
         self.heads = nn.ParameterList([nn.Parameter(head, requires_grad=False) for head in heads])
 
@@ -40,6 +46,8 @@ class Lpips(nn.Module):
     def frames(self, generated, true, fed):
         """Distance of each pair of uint8 frames (n, h, w, 3), float64 (n,); fed: a key of RANGES."""
         scale, shift = RANGES[fed]
+        if min(true.shape[1:3]) < self.smallest:
+            raise UserError(f"LPIPS: expected frames of at least {self.smallest}x{self.smallest} pixels, got {true.shape[2]}x{true.shape[1]}; give larger ones")
         device = self.heads[0].device
         at_once = 1 if device.type == "cpu" else len(generated)     # the maps of several large frames leave a processor's caches: pair by pair is faster
         found = [np.empty(0)]

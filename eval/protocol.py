@@ -81,7 +81,7 @@ PROTOCOLS = {
 def get(label):
     """The protocol of a label: `disco-1`, `corrected-1`, or `corrected-1@256` for frames brought to 256 x 256 first."""
     name, at, size = label.partition("@")
-    if name not in PROTOCOLS or (at and not re.fullmatch("[1-9][0-9]*", size)):
+    if name not in PROTOCOLS or (at and not re.fullmatch("[1-9][0-9]{0,3}", size)):
         raise UserError(f"protocol {label!r}: expected one of {', '.join(PROTOCOLS)}, or corrected-1@SIZE; give one of these")
     if size and name.startswith("disco"):
         raise UserError(f"protocol {label!r}: disco-1 compares frames at the true frames' size; use corrected-1@{size} for a declared size")

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from eval import bootstrap, clips, features, frames, protocol
 from eval.cache import FeatureCache
+from eval.compare import STORED
 from eval.errors import UserError
 from eval.values import numbers
 from eval.view import View
@@ -96,7 +97,7 @@ def _pass(paired, views, same_size, workers, progress):
     total, done, lines = sum(len(clip.numbers) for clip in paired), 0, ([], [])
     with ThreadPoolExecutor(workers) if workers else contextlib.nullcontext() as pool:
         for clip in paired:
-            sums = [side.sums() for side in (clip.generated, clip.true)]
+            sums = [side.sums(clip.name) for side in (clip.generated, clip.true)]
             for own, side in zip(sums, lines):
                 side += own
             for view in views.values():
@@ -152,5 +153,5 @@ def _lossy(paired):
     for word in ("generated", "true"):
         kinds = sorted({lossy for clip in paired if (lossy := getattr(clip, word).lossy)})
         if kinds:
-            yield (f"{word} frames come from {' and '.join(kinds)}: compression changes every metric (docs/metrics.md has by how much), "
+            yield (f"{word} {STORED} {' and '.join(kinds)}: compression changes every metric (docs/metrics.md has by how much), "
                    "so compare only with frames stored the same way; PNG loses nothing")

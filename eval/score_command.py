@@ -52,27 +52,31 @@ def run(args):
         raise UserError(f"--window {args.window}: expected {protocol.WINDOW}, which is the protocols'; another window is another protocol")
     if args.workers < 0:
         raise UserError(f"--workers: expected 0 or more threads, got {args.workers}")
+    if args.seed < 0:
+        raise UserError(f"--seed: expected 0 or more, got {args.seed}")
     networks = None if args.networks is None else _networks(args.networks)
     for label in args.protocol:
         protocol.get(label)
     from eval import heap
-    from eval.files import write_json
+    from eval.files import all_writable, json_of, write_together
     from eval.score import evaluate, summary
 
+    if args.out:
+        all_writable([args.out])        # a folder has no name beside which the summary would stand
+    all_writable([path for path in (args.out, args.out and args.out.with_name(SUMMARY), args.html) if path])
     result = evaluate(args.generated, args.true, args.protocol, networks, args.weights, split=args.split, gaps=args.gaps, device=_device(args.device),
                       seed=args.seed, workers=args.workers, cache=args.cache, progress=heap.bounded(Progress()))
     for warning in result["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
     print(_for_people(result), file=sys.stderr)
+    files = {args.out: json_of(result), args.out.with_name(SUMMARY): json_of(summary(result))} if args.out else {}
     if args.html:
         from eval import clips, frames
-        from eval.html_report import write_html
+        from eval.html_report import html_of
 
         paired = clips.pair(args.generated, args.true, args.split, args.gaps)
-        write_html(args.html, result, paired, lambda clip, side, index: frames.at((clip.generated, clip.true)[side], index), str(args.generated))
-    if args.out:
-        write_json(args.out.with_name(SUMMARY), summary(result))
-        write_json(args.out, result)        # last: where it stands, the other does
+        files[args.html] = html_of(result, paired, lambda clip, side, index: frames.at((clip.generated, clip.true)[side], index), str(args.generated))
+    write_together(files)               # metrics.json, the first, last: where it stands, the others do
     print(json.dumps(summary(result) if args.out else result, indent=1, sort_keys=True))
 
 
@@ -95,9 +99,9 @@ def _device(name):
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=name)
+        torch.zeros(1, device=name).sum().item()      # a number to read: the device meta has none
         return name
-    except (RuntimeError, AssertionError) as error:
+    except Exception as error:      # by device: of torch's own kinds, or of a module that it looks for
         raise UserError(f"--device {name}: expected a device that torch can use ({' '.join(str(error).split())[:120]}); leave it out for the CPU") from error
 
 
@@ -111,6 +115,8 @@ def _networks(words):
         if not equals or role not in protocol.ROLES:
             raise UserError(f"--networks {word}: expected ROLE=NAME with a role of {', '.join(protocol.ROLES)}; write fid=efficientnet-lite0")
         check(name, role)
+        if role in networks:
+            raise UserError(f"--networks {word}: expected one network for a role, got {networks[role]} too; leave one out")
         networks[role] = name
     return networks
 

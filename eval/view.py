@@ -39,7 +39,7 @@ class View:
                 if self.weights[network.name]:
                     key = self.cache.key(network=network.name, weights=self.weights[network.name], device=str(network.device), look=look[1],
                                          window=protocol.WINDOW, frames=digests, numbers=clip.numbers, size=size, declared=self.size, to=to)
-                kept = self.cache.get(key) if key else None
+                kept = self.cache.get(key, self._kept(look)) if key else None
                 if kept is None:
                     self.live[look, side] = key
                 for name, values in (kept or {}).items():
@@ -80,9 +80,12 @@ class View:
         """End the clip, and keep the features that were computed."""
         for (look, side), key in self.live.items():
             if key:
-                ways = ("every", "disjoint") if look[1] == "windows" else (look[1],)
-                self.cache.put(key, {f"{role}/{way}": np.concatenate(self.found["features", role, way, side][self.clip])
-                                     for role in self.looks[look].features for way in ways})
+                self.cache.put(key, {name: np.concatenate(self.found["features", *name.split("/"), side][self.clip]) for name in self._kept(look)})
+
+    def _kept(self, look):
+        """The names, ROLE/WAY, of the features that a look at one side of a clip gives."""
+        ways = ("every", "disjoint") if look[1] == "windows" else (look[1],)
+        return [f"{role}/{way}" for role in self.looks[look].features for way in ways]
 
     def _add(self, key, values):
         self.found[key][self.clip].append(values)

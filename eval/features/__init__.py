@@ -60,11 +60,11 @@ def load(name, folder, device="cpu"):
     module = importlib.import_module(f"eval.features.{network.module}")
     built = getattr(module, network.function)(path)
     if 0 in network.roles.values():
-        from eval.perceptual import Lpips, heads
+        from eval.perceptual import SMALLEST, Lpips, heads
 
         trunk, kind = built
         layers, more = heads(kind)
-        return Lpips(name, trunk, layers).to(device), weights | more
+        return Lpips(name, trunk, layers, SMALLEST[kind]).to(device), weights | more
     from eval.features.extractor import Extractor
 
     return Extractor(name, network.roles, module.prepare, built.to(device), getattr(module, "WHOLE_RUNS", False), device), weights

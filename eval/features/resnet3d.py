@@ -62,6 +62,6 @@ def prepare(pictures):
 
 def build(path):
     state = read_state(path).get("state_dict")
-    if state is None or not all(key.startswith("module.") for key in state):
+    if not isinstance(state, dict) or not all(isinstance(key, str) and key.startswith("module.") for key in state):
         raise UserError(f"{path}: expected a checkpoint with `state_dict` and keys that begin with `module.`; give resnet-50-kinetics.pth")
     return load_strictly(ResNet3d(), {key.removeprefix("module."): value for key, value in state.items()}, path)

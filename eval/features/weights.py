@@ -1,6 +1,7 @@
 """Weight files: found, verified against their pin, read without running code, and loaded key by key."""
 
 import hashlib
+import warnings
 from pathlib import Path
 
 import torch
@@ -34,7 +35,8 @@ def _git_blob(path):
 def read_state(path):
     """The state dict of a PyTorch file, tensors only: a file that wants to run code is refused."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):      # torch's, of the pickle's age, before it refuses it
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:      # what is no such file fails in many ways: unpickling, unzipping, running off a stack
         raise UserError(f"{path}: expected a PyTorch file of tensors and nothing else, got {type(error).__name__}; fetch it again") from error
     if not isinstance(state, dict):

@@ -21,7 +21,7 @@ JOINTS = np.arange(18)[:, None]
 
 
 class Finder:
-    """Stands in for an estimator: BODY in every picture that is not black, each joint where its brightness puts it, so that no two parts of a video move alike."""
+    """Stands in for an estimator: BODY in every picture that is not black, each joint moved by its brightness, so that no two parts of a video move alike."""
 
     name = "made"
 

@@ -226,6 +226,26 @@ def test_it_says_what_it_leaves_out_and_when_there_is_little_to_go_by(files, cap
     assert json.loads(printed.out)["only"] == {"a": [], "b": ["disco-1 PSNR"]}
 
 
+def test_a_result_that_it_reads_is_not_overwritten(files, capsys):
+    before = files[0].read_bytes()
+    assert main(["compare", *map(str, files), "--out", str(files[0])]) == 2
+    assert "got one path twice" in capsys.readouterr().err and files[0].read_bytes() == before
+
+
+def test_it_warns_of_frames_that_were_stored_otherwise(files, capsys):
+    body = json.loads(files[1].read_text())
+    files[1].write_text(json.dumps(body | {"warnings": ["generated frames come from a video (.mp4): compression changes every metric"]}))
+    assert main(["compare", *map(str, files)]) == 0
+    assert "warning: stored differently (a: without a loss; b: generated frames come from a video (.mp4))" in capsys.readouterr().err
+
+
+def test_a_network_without_its_weights_is_refused(hard):
+    a, b = (result(FID=distances(1, np.ones(5))) for _ in range(2))
+    a["networks"] = {}
+    with pytest.raises(KeyError):
+        compare(a, b)
+
+
 def test_names():
     assert compare_command._names(Path("results/lite/appa/metrics.json"), Path("theirs.json")) == ["appa", "theirs"]
     same = ["results/lite/appa/metrics.json", "results/smoke/appa/metrics.json"]
@@ -235,7 +255,9 @@ def test_names():
 @pytest.mark.parametrize("content, message", [
     (None, "found no file"), ("no json", "expected JSON"), ('{"format": NaN}', "NaN is no number"), ("[]", "expected format 2"),
     ('{"format": 1}', "expected format 2, got 1"),
-    ('{"format": 2}', "score both again"), ('{"format": 2, "protocols": {"disco-1": 3}}', "score both again")])
+    ('{"format": "2"}', "expected format 2, got '2'"), ("[" * 100000, "expected JSON"), ('{"format": 2, "x": 1e999}', "1e999 is no number"),
+    ('{"format": 2}', "the number of frames of each video"), ('{"format": 2, "frames": {"per_video": {"a": 0}}}', "the number of frames of each video"),
+    ('{"format": 2, "frames": {"per_video": {"a": 3}}, "protocols": {"disco-1": 3}}', "score both again")])
 def test_files_that_are_something_else(files, tmp_path, capsys, content, message):
     if content is None:
         files[1].unlink()

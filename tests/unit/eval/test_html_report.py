@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from eval import bootstrap, clips as clips_module, evaluate, frames, html_pictures, html_report
+from eval.files import write_together
 from tests.golden.made_networks import small_networks
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -74,7 +75,7 @@ def read(clip, side, index):
 
 
 def written(tmp_path, result, clips, read=read, title="outputs"):
-    html_report.write_html(tmp_path / "page" / "report.html", result, clips, read, title)
+    write_together({tmp_path / "page" / "report.html": html_report.html_of(result, clips, read, title)})
     return (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
 
 

@@ -97,6 +97,13 @@ BROKEN = {
     "no clip": (lambda gen, true: [shutil.rmtree(gen / clip) for clip in ("anna", "bert")], "found none; give the folder"),
     "no folder": (lambda gen, true: shutil.rmtree(gen), "a folder of clips or a video file, found nothing"),
     "a table without its columns": (lambda gen, true: (true / "clips.csv").write_text("name\nanna\n"), "columns id, split and frames"),
+    "a table that is no text": (lambda gen, true: (true / "clips.csv").write_bytes(b"id,frames,split\n\xff\xfe,3,test\n"), "a table of clips as CSV in UTF-8"),
+    "a table with half a line": (lambda gen, true: (true / "clips.csv").write_text("id,split,frames\nanna\n"), "found none in line 2"),
+    "a table without a clip": (lambda gen, true: (true / "clips.csv").write_text("id,split,frames\n"), "expected clips in clips.csv, found none"),
+    "a video of a kind that isn't read": (lambda gen, true: (gen / "carl.wmv").write_bytes(b""), "carl.wmv: expected a folder of frames or a video"),
+    "a clip behind a broken link": (lambda gen, true: (gen / "carl").symlink_to(gen / "nowhere"), "carl: .* found a link that leads nowhere"),
+    "a frame behind a broken link": (lambda gen, true: [(gen / "anna/0004.png").unlink(), (gen / "anna/0004.png").symlink_to("nowhere")],
+                                     "0004.png: expected a frame, found a link that leads nowhere"),
     "a table of clips that are not there": (lambda gen, true: shutil.rmtree(true / "anna"), "a folder of frames, found nothing"),
 }
 
@@ -130,6 +137,10 @@ PICTURES = {
     "cut short": (lambda path: path.write_bytes(path.read_bytes()[:200]), "does not decode"),
     "text": (lambda path: path.write_text("not a picture"), "does not decode"),
     "empty": (lambda path: path.write_bytes(b""), "does not decode"),
+    "a transparent colour": (lambda path: Image.new("RGB", (24, 24)).save(path, transparency=(0, 0, 0)), "with a transparent colour"),
+    "several pictures": (lambda path: Image.new("RGB", (24, 24)).save(path, save_all=True, append_images=[Image.new("RGB", (24, 24), "red")]),
+                         "several pictures"),
+    "a jpeg by another name": (lambda path: Image.new("RGB", (24, 24)).save(path, format="JPEG"), "the kind of file that its name says, got JPEG"),
     "a gif by another name": (lambda path: Image.new("RGB", (24, 24)).save(path, format="GIF"), "does not decode"),
 }
 
@@ -162,6 +173,20 @@ def test_a_generated_frame_may_be_another_kind_of_file(folders):
         path.unlink()
     anna, bert = pair(*folders)
     assert [path.name for path in anna.generated.paths[:2]] == ["0000.jpg", "0001.jpg"] and anna.generated.lossy and not bert.generated.lossy
+
+
+def test_prefixes_that_would_be_one_clip(tmp_path, clips):
+    for prefix in ("a_", "a-"):
+        for number, frame in enumerate(clips["anna"]):
+            Image.fromarray(frame).save(tmp_path / f"{prefix}{number:04d}.png")
+    with pytest.raises(UserError, match="one prefix for the frames of clip a, found 'a-' and 'a_'"):
+        pair(tmp_path, tmp_path)
+
+
+def test_a_table_as_excel_saves_it(folders):
+    table = folders[1] / "clips.csv"
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert len(pair(*folders)) == 2
 
 
 def test_gaps_are_allowed_where_they_are_expected(folders):

@@ -119,8 +119,12 @@ REFUSED = {
     "an unknown role": (["--networks", "fic=inception"], None, "ROLE=NAME with a role of lpips"),
     "an unknown network": (["--networks", "fid=inceptoin"], None, "did you mean inception"),
     "a network in another's role": (["--networks", "fvd=inception"], None, "expected one of i3d, transnetv2"),
+    "a role twice": (["--networks", "fid=efficientnet-lite0", "fid=efficientnet-lite0"], None, "one network for a role"),
+    "a device without numbers": (["--networks", "--device", "meta"], None, "--device meta: expected a device that torch can use"),
+    "a seed below zero": (["--networks", "--seed", "-1"], None, "--seed: expected 0 or more, got -1"),
+    "a size beyond all": (["--protocol", "corrected-1@99999999"], None, "expected one of disco-1, corrected-1"),
     "another window": (["--window", "8"], None, "another window is another protocol"),
-    "an unknown split": (["--split", "tset"], None, "without a true one"),
+    "an unknown split": (["--split", "tset"], None, "expected clips of split tset in clips.csv, found none"),
     "a clip shorter than a window": (NETWORKS, short, "clip anna: expected at least 16 consecutive frames"),
     "a gap in a clip": (NETWORKS, gap, "clip anna: expected consecutive frame numbers"),
     "a grey frame": (NETWORKS, lambda gen, true: Image.new("L", (24, 24)).save(gen / "bert/0009.png"), "mode L"),
@@ -175,6 +179,68 @@ def test_a_full_disk_leaves_nothing(command, tmp_path, capsys, monkeypatch):
     assert command("--networks") == 2
     assert "No space left on device" in capsys.readouterr().err
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--out", "there"], "there: expected a file to write, found a folder"), (["--out", ""], "expected a file to write, found a folder"),
+    (["--out", "/"], "found a folder"), (["--out", "null"], "null: expected a file to write, found no plain file"),
+    (["--out", "summary.json"], "got one path twice"), (["--html", "out/summary.json"], "got one path twice"),
+    (["--out", "made.txt/metrics.json"], "expected a folder that can be written")])
+def test_places_that_cannot_be_written_are_told_before_the_work(command, tmp_path, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    os.mkfifo(tmp_path / "null")
+    (tmp_path / "made.txt").write_text("mine")
+    assert command("--networks", *words) == 2
+    printed = capsys.readouterr().err.splitlines()
+    assert message in printed[-1] and len(printed) == 1
+    assert {path.name for path in tmp_path.iterdir()} >= {"there", "null", "made.txt"} and not (tmp_path / "out").exists()
+
+
+def test_a_link_is_followed(command, tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link.json").symlink_to(tmp_path / "kept" / "metrics.json")
+    assert command("--networks", "--out", str(tmp_path / "link.json")) == 0
+    assert (tmp_path / "link.json").is_symlink() and json.loads((tmp_path / "kept" / "metrics.json").read_text())["format"] == 2
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing(command, tmp_path, monkeypatch):
+    from eval import html_report
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(html_report, "html_of", interrupted)
+    assert command("--networks", "--html", str(tmp_path / "page.html")) == 130
+    assert not (tmp_path / "out").exists() and not (tmp_path / "page.html").exists()
+
+
+def test_the_truth_is_known_by_its_frames_not_by_its_folder(tmp_path, clips):
+    sums = set()
+    for name in ("one", "other"):
+        for number, frame in enumerate(clips["anna"]):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.fromarray(frame).save(tmp_path / name / f"anna_{number:04d}.png")
+        sums.add(evaluate(tmp_path / name, tmp_path / name, networks={})["frames"]["sha256"]["true"])
+    assert len(sums) == 1
+
+
+def test_a_name_with_line_ends_stays_one_line(command, folders, capsys):
+    (folders[0] / "anna" / "a\nb\x1b[31m.png").write_bytes(b"")
+    assert command("--networks") == 2
+    last = capsys.readouterr().err.splitlines()
+    assert len(last) == 1 and r"a\nb\x1b[31m.png" in last[0]
+
+
+def test_a_closed_stderr_leaves_stdout_to_machines(command, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert command("--networks") == 0
+    json.loads(capsys.readouterr().out)
+
+
+def test_a_log_that_cannot_be_written(command, tmp_path, capsys):
+    assert command("--networks", "--log", str(tmp_path)) == 2
+    assert "Traceback" not in (told := capsys.readouterr().err) and "Is a directory" in told
 
 
 def test_the_traceback_goes_to_the_log(command, tmp_path, capsys):

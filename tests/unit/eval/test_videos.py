@@ -16,13 +16,13 @@ from tests.golden.made_clips import moving, write
 from tests.golden.made_networks import small_networks
 
 
-def save(path, clip, codec="libx264rgb", options=None, rate=25, audio=False):
+def save(path, clip, codec="libx264rgb", options=None, rate=25, pixels=None):
     """libx264rgb at crf 0 loses nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options or {"crf": "0"})
         stream.height, stream.width = clip.shape[1:3]
-        stream.pix_fmt = "rgb24" if codec == "libx264rgb" else "yuv420p"
+        stream.pix_fmt = pixels or ("rgb24" if codec == "libx264rgb" else "yuv420p")
         for frame in clip:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
@@ -89,6 +89,16 @@ def cut_in_the_middle(path):
     path.write_bytes(data)
 
 
+def flipped(path):
+    """Four bits of the last frame's data, of a file whose headers are whole."""
+    with av.open(str(path)) as container:
+        place = next(packet.pos + packet.size // 2 for packet in container.demux(video=0) if packet.size and packet.pts == 0)
+    data = bytearray(path.read_bytes())
+    for offset in range(0, 40, 10):
+        data[place + offset] ^= 0xFF
+    path.write_bytes(data)
+
+
 def without_pictures(path):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=44100)
@@ -101,6 +111,10 @@ def without_pictures(path):
 BROKEN = {
     "truncated": (truncated, r"anna.mp4: expected a (whole )?video"),
     "holes": (cut_in_the_middle, r"anna.mp4: expected"),
+    "flipped bytes": (flipped, "damaged|does not decode"),
+    "alpha": (lambda path: save(path, moving(18, 24), "png", pixels="rgba"), "8 bits a channel without alpha, got pixels of rgba"),
+    "16 bits": (lambda path: save(path, moving(18, 24), "png", pixels="rgb48be"), "got pixels of rgb48be"),
+    "grey": (lambda path: save(path, moving(18, 24), "png", pixels="gray"), "got pixels of gray"),
     "text": (lambda path: path.write_text("no video"), "anna.mp4: expected a video, got a file that can't be opened"),
     "empty": (lambda path: path.write_bytes(b""), "anna.mp4: expected a video, got a file that can't be opened"),
     "no pictures": (without_pictures, "a file without pictures"),
