@@ -97,7 +97,7 @@ def comparable(a, b, label):
             ("videos", a["frames"]["per_video"], b["frames"]["per_video"]),
             ("version of the protocol", bodies[0]["version"], bodies[1]["version"]),
             ("frame size", bodies[0]["size"], bodies[1]["size"]),
-            ("networks", {role: a["networks"][role] for role in roles}, {role: b["networks"][role] for role in roles}),
+            ("networks", *({role: result["networks"].get(role) for role in roles} for result in (a, b))),
             ("bootstrap", a["bootstrap"], b["bootstrap"])):
         if mine != other:
             raise UserError(f"compare, {label}: expected two systems scored on the same {what}, got others ({_unlike(mine, other)}); "

@@ -242,7 +242,7 @@ def test_it_warns_of_frames_that_were_stored_otherwise(files, capsys):
 def test_a_network_without_its_weights_is_refused(hard):
     a, b = (result(FID=distances(1, np.ones(5))) for _ in range(2))
     a["networks"] = {}
-    with pytest.raises(KeyError):
+    with pytest.raises(UserError, match="on the same networks, got others"):
         compare(a, b)
 
 
