@@ -51,7 +51,8 @@ def pair(generated, true, split=None, gaps=False):
                 raise UserError(f"{place}: clip {name} is in two of the true folders; give every clip one name")
             truth[name] = side
     if not truth:
-        raise UserError(f"{true}: expected clips{'' if split is None else f' of split {split}'} in clips.csv, found none; "
+        where = true if isinstance(true, (str, Path)) else ", ".join(map(str, true))
+        raise UserError(f"{where}: expected clips{'' if split is None else f' of split {split}'} in clips.csv, found none; "
                         f"{'add them' if split is None else 'give a split that it names'}")
     made = _clips(Path(generated))
     if len(made) == len(truth) == 1 and (Path(generated).is_file() or isinstance(next(iter(truth.values())), Video)):
