@@ -143,6 +143,19 @@ class Denoiser:
 
 
 @dataclass(frozen=True)
+class Sharpening:
+    """What the denoiser learns after its draft (tcan/train/denoiser.py). `pool`: rendered scenes, the part `finished` of which come out like photographs of
+    all sorts; `adversary`: how long the gradient of the adversary is, in units of the error's."""
+
+    steps: int = field(metadata={"min": 1})
+    learning_rate: float = field(metadata={"min": 0})
+    ema: float = field(metadata={"min": 0, "max": 1})
+    pool: int = field(metadata={"min": 1})
+    finished: float = field(metadata={"min": 0, "max": 1})
+    adversary: float = field(metadata={"min": 0})
+
+
+@dataclass(frozen=True)
 class Motion:
     """The motion modules mm1 and mm2 before stage 2."""
 
@@ -172,6 +185,7 @@ class Foundation:
     latent_channels: int = field(metadata={"min": 1})
     autoencoder: Autoencoder
     denoiser: Denoiser
+    sharpening: Sharpening
     motion: Motion
     published: Published = Published()
 

@@ -93,6 +93,8 @@ class Character:
     band: str             # right, left or none: a band on one forearm
     band_colour: tuple
     extra: str = "none"   # cat_ears, bear_ears, bunny_ears, antennae, horns, antlers
+    ambient: float = 0.62 # how bright what lies in the shade is
+    diffuse: float = 0.5  # and how much brighter what the light falls on
     head_texture: np.ndarray = field(default=None, repr=False, compare=False)   # (HEAD_ROWS, HEAD_COLUMNS, 3) uint8
     torso_texture: np.ndarray = field(default=None, repr=False, compare=False)  # (TORSO_ROWS, TORSO_COLUMNS, 3) float64
 

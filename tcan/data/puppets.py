@@ -1,10 +1,13 @@
 """Rendered people for training: single pictures and clips of random characters in random scenes."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tcan import seeds
 from tcan.data.camera import place_camera
 from tcan.data.characters import KINDS, Character
+from tcan.data.finish import Finish
 from tcan.data.motion import excerpt, facing, mirrored, random_motion, random_pose, resample, turned
 from tcan.data.render import render_clip
 from tcan.data.scenery import random_scene
@@ -37,16 +40,18 @@ def training_motion(motions, length, rng):
     return mirrored(joints) if rng.random() < 0.5 else joints
 
 
-def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, pictures=2, clip_frames=None, workers=1, test_motions=()):
+def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, pictures=2, clip_frames=None, workers=1, test_motions=(), finished=0.0, first=0):
     """n random training items.
 
     motions: {name: Motion} as from `load_motions`; those named in test_motions are left out (pass config.data.puppets.test_motions).
     clip_frames None: k = `pictures` of one character, scene and camera in as many poses; else clips of k = clip_frames consecutive frames.
+    finished: the part of the items that come out with a random Finish of exposure, colour and focus, and a person of another shading.
+    first: number of the first item.
     Item i depends on (seed, i) alone, not on n or workers. Returns frames uint8 RGB (n, k, size, size, 3) and xy float32 (n, k, 18, 2)
     in pixels, NaN where a joint is hidden.
     """
     train = [resample(motion, FPS) for name, motion in sorted((motions or {}).items()) if name not in test_motions]
-    tasks = [(index, size, supersample, seed, train, tuple(kinds), pictures, clip_frames) for index in range(n)]
+    tasks = [(index, size, supersample, seed, train, tuple(kinds), pictures, clip_frames, finished) for index in range(first, first + n)]
     if workers > 1:
         from concurrent.futures import ProcessPoolExecutor
         with ProcessPoolExecutor(workers) as pool:
@@ -58,7 +63,7 @@ def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, pi
 
 
 def _item(task):
-    index, size, supersample, seed, train, kinds, pictures, clip_frames = task
+    index, size, supersample, seed, train, kinds, pictures, clip_frames, finished = task
     rng = seeds.rng(seed, "pool", index)
     character = Character.random(rng, str(rng.choice(kinds)))
     background = random_scene(rng)
@@ -66,7 +71,13 @@ def _item(task):
         camera, joints = stage(character, training_motion(train, clip_frames, rng), rng)
     else:
         camera, joints = _apart(character, train, rng, pictures)
-    return render_clip(character, background, joints, camera, size, supersample)
+    finish = seeds.rng(seed, "finish", index)
+    if finish.random() >= finished:
+        return render_clip(character, background, joints, camera, size, supersample)
+    ambient = float(finish.uniform(0.25, 0.75))
+    character = replace(character, ambient=ambient, diffuse=float(finish.uniform(0.15, 1.05 - ambient)))
+    frames, xy = render_clip(character, background, joints, camera, size, supersample)
+    return Finish.random(finish).apply(frames), xy
 
 
 def _apart(character, train, rng, count):

@@ -10,7 +10,6 @@ from tcan.pose.keypoints import LIMBS, NAMES
 
 SHIFT = 3       # binary digits of a pixel in cv2's fixed-point coordinates
 ARC = np.linspace(0, np.pi, 8)
-AMBIENT, DIFFUSE = 0.62, 0.5
 FACE = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 
 
@@ -69,7 +68,7 @@ def _shapes(character, joints, camera, canvas, light):
     """For each frame the calls that draw the body, far to near: [(function, arguments...)]."""
     capsules = limbs(character, joints)
     polygons, capsule_depth = _capsule_polygons(capsules, camera, canvas, light)
-    colours = [(_tuple(colour * AMBIENT), _tuple(colour * 0.98)) for colour in capsules.colours]
+    colours = [(_tuple(colour * character.ambient), _tuple(colour * (character.ambient + 0.72 * character.diffuse))) for colour in capsules.colours]
     groups = [np.flatnonzero(capsules.group == index).tolist() for index in range(len(capsules.groups))]
     depths = [capsule_depth[:, members].mean(axis=1) + bias for members, bias in zip(groups, capsules.bias, strict=True)]
     drawers = [_capsule_drawer(members, polygons, colours) for members in groups]
@@ -119,10 +118,10 @@ def _trunk_drawer(character, joints, camera, canvas, light):
     a, b = corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 1, :]
     c, d = corners[..., 3, :] - corners[..., 2, :], corners[..., 0, :] - corners[..., 3, :]
     seen = (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0] + c[..., 0] * d[..., 1] - c[..., 1] * d[..., 0]) > 0
-    lit = AMBIENT + DIFFUSE * np.maximum(normals @ camera.axes.T @ light, 0)
+    lit = character.ambient + character.diffuse * np.maximum(normals @ camera.axes.T @ light, 0)
     colours = np.minimum(character.torso_texture * lit[..., None], 255)
     quads, rings = _fixed(corners), _fixed(xy[:, [0, -1]])
-    caps = [_tuple(character.torso_texture[row].mean(axis=0) * AMBIENT) for row in (0, -1)]
+    caps = [_tuple(character.torso_texture[row].mean(axis=0) * character.ambient) for row in (0, -1)]
 
     def draw(image, index):
         for ring, colour in zip(rings[index], caps, strict=True):
@@ -141,7 +140,7 @@ def _skirt_drawer(character, joints, camera, canvas, light):
     circle = np.stack([np.cos(circle), np.sin(circle)], axis=-1)
     colour = np.asarray(character.bottom, np.float64)
     layers = []
-    for shift, shrink, part in ((0.0, 1.0, AMBIENT), (0.35, 0.75, 0.98)):
+    for shift, shrink, part in ((0.0, 1.0, character.ambient), (0.35, 0.75, character.ambient + 0.72 * character.diffuse)):
         balls = xy[:, :, None] + shift * radii[..., None, None] * light[:2] + (radii * shrink)[..., None, None] * circle
         layers.append((_fixed(balls.reshape(len(joints), -1, 2)), _tuple(colour * part)))
     hem = _fixed(xy[:, 3:5])
@@ -159,14 +158,14 @@ def _head_drawer(character, joints, camera, canvas, light):
     centre = centre * canvas - 0.5
     turns = (head_frame(joints) @ camera.axes.T).astype(np.float32)  # rows front, up, right; columns the camera's axes
     radii = (head_radii(character) * scale[:, None] * canvas).astype(np.float32)
-    texture, light = character.head_texture, light.astype(np.float32)
+    texture, light, shading = character.head_texture, light.astype(np.float32), (character.ambient + 0.1, character.diffuse - 0.08)
 
     def draw(image, index):
-        _draw_ellipsoid(image, centre[index], radii[index], turns[index], texture, light)
+        _draw_ellipsoid(image, centre[index], radii[index], turns[index], texture, light, shading)
     return draw
 
 
-def _draw_ellipsoid(image, centre, radii, turn, texture, light):
+def _draw_ellipsoid(image, centre, radii, turn, texture, light, shading):
     """Cast a ray a pixel at an ellipsoid, lit, textured by latitude and longitude: semi-axes radii (3,) in pixels along the rows of turn (3, 3)."""
     reach = np.sqrt((radii[:, None] ** 2 * turn[:, :2] ** 2).sum(axis=0))
     left, top = np.maximum(np.floor(centre - reach), 0).astype(int)
@@ -186,7 +185,7 @@ def _draw_ellipsoid(image, centre, radii, turn, texture, light):
     front, up, side = (base[k] + step * toward[k] for k in range(3))
     normal = [front * basis[0, k] + up * basis[1, k] + side * basis[2, k] for k in range(3)]
     cosine = (normal[0] * light[0] + normal[1] * light[1] + normal[2] * light[2]) / np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
-    lit = AMBIENT + 0.1 + (DIFFUSE - 0.08) * np.maximum(cosine, 0)
+    lit = shading[0] + shading[1] * np.maximum(cosine, 0)
     column = (np.arctan2(side, front) + np.pi) * (HEAD_COLUMNS / (2 * np.pi))
     row = np.arccos(np.clip(up, -1, 1)) * (HEAD_ROWS / np.pi)
     colour = texture[np.minimum(row.astype(np.intp), HEAD_ROWS - 1), np.minimum(column.astype(np.intp), HEAD_COLUMNS - 1)] * lit[..., None]

@@ -44,15 +44,65 @@ rule autoencoder:
         " --run {params.run} --out models/{SCALE}/foundation/vae && rm -rf {params.run}"
 
 
-rule denoiser:
+rule draft:
     input:
         pool=rules.pool.output,
         vae=rules.autoencoder.output,
         code=code("tcan.train.foundation"),
     output:
+        f"models/{SCALE}/foundation/draft/run.json",
+    params:
+        denoiser=asdict(CONFIG.foundation.denoiser),
+        diffusion=asdict(CONFIG.diffusion),
+        blocks=CONFIG.appearance.blocks,
+        run=f"runs/{SCALE}/foundation/draft",
+    log:
+        f"logs/{SCALE}/foundation/draft.log",
+    benchmark:
+        f"benchmarks/{SCALE}/foundation/draft.tsv"
+    threads: 2  # nothing can be done beside it, and Snakemake holds a rule that names none to one
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=360,
+    shell:
+        "python -m tcan foundation draft --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool --vae models/{SCALE}/foundation/vae"
+        " --run {params.run} --out models/{SCALE}/foundation/draft && rm -rf {params.run}"
+
+
+rule finished_pool:
+    input:
+        raw=raw(MOTION_SOURCES),
+        code=code("tcan.data.puppets", "tcan.pose.draw"),
+    output:
+        f"models/{SCALE}/foundation/finished_pool/run.json",
+    params:
+        rendered=RENDERED,
+        scenes=(CONFIG.foundation.denoiser.pool, CONFIG.foundation.denoiser.targets),
+        finished=(CONFIG.foundation.sharpening.pool, CONFIG.foundation.sharpening.finished),
+        pins=pins(MOTION_SOURCES),
+    log:
+        f"logs/{SCALE}/foundation/finished_pool.log",
+    benchmark:
+        f"benchmarks/{SCALE}/foundation/finished_pool.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "python -m tcan foundation finished_pool --scale {SCALE} --log {log} --raw data/raw --out models/{SCALE}/foundation/finished_pool"
+
+
+rule denoiser:
+    input:
+        pool=rules.finished_pool.output,
+        vae=rules.autoencoder.output,
+        draft=rules.draft.output,
+        code=code("tcan.train.foundation"),
+    output:
         f"models/{SCALE}/foundation/denoiser/run.json",
     params:
         denoiser=asdict(CONFIG.foundation.denoiser),
+        sharpening=asdict(CONFIG.foundation.sharpening),
         diffusion=asdict(CONFIG.diffusion),
         blocks=CONFIG.appearance.blocks,
         run=f"runs/{SCALE}/foundation/denoiser",
@@ -66,8 +116,8 @@ rule denoiser:
         mem_mb=8000,
         runtime=360,
     shell:
-        "python -m tcan foundation denoiser --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool --vae models/{SCALE}/foundation/vae"
-        " --run {params.run} --out models/{SCALE}/foundation/denoiser && rm -rf {params.run}"
+        "python -m tcan foundation denoiser --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/finished_pool --vae models/{SCALE}/foundation/vae"
+        " --draft models/{SCALE}/foundation/draft --run {params.run} --out models/{SCALE}/foundation/denoiser && rm -rf {params.run}"
 
 
 rule motion_module:

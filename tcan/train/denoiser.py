@@ -1,0 +1,210 @@
+"""The foundation's denoiser: base UNet and pose ControlNet, trained together on rendered people, in two parts.
+
+- draft: by squared error (diffusion.loss), from nothing. The pose is dropped for some items (so the UNet stands alone) and another picture of the same
+  person is offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures);
+  attention is taught where to look.
+- sharpen: goes on from the draft, on scenes that come out like photographs of all sorts too. Squared error leaves the mean of all that could be there, and
+  generation in few steps starts each step from the network's own guess, which it never saw in training. So here an Adversary judges what is predicted,
+  each place's error counts by its root too (the median of what could be there, not the mean), and a picture of each scene is noised from the network's own
+  guess.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from tcan import diffusion
+from tcan.diffusion import TRAIN_STEPS, scheduler
+from tcan.errors import UserError
+from tcan.files import atomic_dir
+from tcan.models.attention import ReferenceAttention
+from tcan.models.autoencoder import factor
+from tcan.models.foundation import Foundation, as_float16
+from tcan.provenance import write_run
+from tcan.train import loop
+from tcan.train.adversary import Adversary, balanced
+from tcan.train.correspondence import AttentionTeacher
+from tcan.train.muon import Muon
+from tcan.train.precision import autocast
+from tcan.train.processes import accelerator
+from tcan.train.rendered import encoded
+
+MORE_NOISE = (100, 300)     # timesteps between the network's own guess and the one it is noised to: a step of three to ten
+WARM_UP = 200               # steps over which the adversary's weight rises, from an adversary that knows nothing yet
+SMALL = 1e-3                # below this squared error a place's root is as good as its square
+
+
+@dataclass
+class Batch:
+    """source (scenes, c, h, w) and clean (b, c, h, w): latents; pose (b, 3, H, W) in 0..1; posed (b,), kept (scenes,): whether pose and reference are
+    there; pairs: what AttentionTeacher.loss takes."""
+
+    source: torch.Tensor
+    clean: torch.Tensor
+    pose: torch.Tensor
+    timesteps: torch.Tensor
+    noise: torch.Tensor
+    posed: torch.Tensor
+    kept: torch.Tensor
+    pairs: list
+
+
+class Scenes:
+    """The pool's scenes as latents on the device of `vae`, and batches drawn of them: `targets` pictures of each of the batch's scenes, beside its source."""
+
+    def __init__(self, pool, vae, part):
+        frames, self.poses, self.points = (np.load(pool / f"{name}.npy") for name in ("frames", "poses", "points"))
+        self.latents, self.part = encoded(vae, frames), part
+
+    def draw(self, generator):
+        """All draws are made on the CPU."""
+        part, device = self.part, self.latents.device
+        scenes = part.batch // part.targets
+        item = torch.randint(len(self.latents), (scenes,), generator=generator)
+        order = torch.stack([torch.randperm(self.latents.shape[1], generator=generator) for _ in range(scenes)])
+        source, target = self.latents[item, order[:, 0]], (item.repeat_interleave(part.targets), order[:, 1:].flatten())
+        clean = self.latents[target]
+        pose = torch.from_numpy(self.poses[tuple(index.numpy() for index in target)]).to(device).permute(0, 3, 1, 2).float() / 255
+        timesteps = spread_timesteps(part.batch, generator).to(device)
+        noise = torch.randn(clean.shape, generator=generator).to(device)
+        posed = torch.rand(part.batch, generator=generator) >= part.pose_dropout
+        kept = (torch.rand(scenes, generator=generator) >= part.reference_dropout).to(device)
+        pairs = [(self.points[scene, first], self.points[scene, other]) if known else None
+                 for scene, first, other, known in zip(target[0], order[:, 0].repeat_interleave(part.targets), target[1], posed, strict=True)]
+        return Batch(source, clean, pose, timesteps, noise, posed.to(device), kept, pairs)
+
+
+class Networks:
+    """Base UNet and ControlNet, what passes between source and target, and the teacher of attention."""
+
+    def __init__(self, unet, controlnet, config, device):
+        self.unet, self.controlnet, self.device = unet, controlnet, device
+        self.scheduler, self.reference = scheduler(config.diffusion), ReferenceAttention()
+        self.teacher = AttentionTeacher(unet, self.reference, self.reference.attach(unet, config.appearance.blocks))
+        unet.to(device)
+        controlnet.to(device)
+        self.prompt = torch.zeros(config.foundation.denoiser.batch, 1, config.foundation.denoiser.cross_attention_dim, device=device)
+
+    def note(self, source):
+        """The pass of the sources, which the scenes' pictures share."""
+        with autocast(self.device), self.reference.write():
+            self.unet(source, torch.zeros(len(source), dtype=torch.long, device=self.device), self.prompt[:len(source)])
+
+    def predict(self, noisy, timesteps, pose, posed, kept):
+        prompt, strength = self.prompt[:len(noisy)], posed.float()[:, None, None, None]
+        with autocast(self.device), self.reference.read(kept):
+            down, mid = self.controlnet(noisy, timesteps, prompt, controlnet_cond=pose, return_dict=False)
+            return self.unet(noisy, timesteps, prompt, down_block_additional_residuals=[strength * value for value in down],
+                             mid_block_additional_residual=strength * mid).sample.float()
+
+    def save(self, out, losses, **run):
+        with atomic_dir(out) as folder:
+            as_float16(self.unet).save_pretrained(folder / "unet")
+            as_float16(self.controlnet).save_pretrained(folder / "controlnet")
+            self.scheduler.save_pretrained(folder / "scheduler")
+            save_file({"empty": self.prompt[:1].half().cpu()}, folder / "prompt.safetensors")
+            loop.write_curve(folder, losses)
+            write_run(folder, device=self.device, **run)
+
+
+def draft(args, config, sections):
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    part, seed, started, processes = config.foundation.denoiser, config.seed, time.time(), accelerator()
+    vae = Foundation(args.vae.parent).vae()
+    scale, levels = factor(vae), len(part.channels)
+    scenes = Scenes(args.pool, vae.to(processes.device), part)
+    channels = scenes.latents.shape[2]
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel(
+        sample_size=config.data.size // scale, in_channels=channels, out_channels=channels, block_out_channels=part.channels,
+        layers_per_block=part.layers, cross_attention_dim=part.cross_attention_dim, attention_head_dim=part.heads,
+        norm_num_groups=_groups(part.channels), down_block_types=("CrossAttnDownBlock2D",) * levels, up_block_types=("CrossAttnUpBlock2D",) * levels)
+    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=[16 * 2 ** level for level in range(scale.bit_length())])
+    networks = Networks(unet, controlnet, config, processes.device)
+
+    def loss(step, generator):
+        batch = scenes.draw(generator)
+        noisy = networks.scheduler.add_noise(batch.clean, batch.noise, batch.timesteps)
+        networks.note(batch.source)
+        predicted = networks.predict(noisy, batch.timesteps, batch.pose, batch.posed, batch.kept)
+        return (diffusion.loss(networks.scheduler, predicted, batch.clean, batch.noise, batch.timesteps)
+                + part.teaching * networks.teacher.loss(batch.pairs, config.data.size))
+
+    losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved(*sections),
+                        seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.75, ema=part.ema,
+                        processes=processes, optimizer=Muon)
+    networks.save(args.out, losses, command="foundation draft", config=config.resolved(*sections), seed=seed,
+                  inputs=[args.vae], extra=loop.figures(losses, started))
+
+
+def sharpen(args, config, sections):
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    if config.diffusion.prediction_type != "sample":
+        raise UserError(f"diffusion.prediction_type: expected sample, whose predictions the adversary can judge, got {config.diffusion.prediction_type}")
+    part, own, seed, started, processes = config.foundation.denoiser, config.foundation.sharpening, config.seed, time.time(), accelerator()
+    vae = Foundation(args.vae.parent).vae()
+    scenes = Scenes(args.pool, vae.to(processes.device), part)
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel.from_pretrained(args.draft / "unet").train()
+    controlnet = ControlNetModel.from_pretrained(args.draft / "controlnet").train()
+    networks = Networks(unet, controlnet, config, processes.device)
+    last = slice(part.targets - 1, None, part.targets)      # picture of each scene
+    adversary = Adversary(*scenes.latents.shape[2:4], scenes.poses.shape[2]).to(processes.device)
+
+    def loss(step, generator):
+        batch = scenes.draw(generator)
+        noisy = networks.scheduler.add_noise(batch.clean, batch.noise, batch.timesteps)
+        networks.note(batch.source)
+        noisy[last] = from_own_guess(networks, batch, last, generator)
+        made = networks.predict(noisy, batch.timesteps, batch.pose, batch.posed, batch.kept)
+        error = rooted(networks.scheduler, made, batch)
+        taught = networks.teacher.loss(batch.pairs, config.data.size)
+        seen = (batch.source * batch.kept[:, None, None, None]).repeat_interleave(part.targets, dim=0), batch.pose * batch.posed[:, None, None, None]
+        with autocast(processes.device):
+            judging, fooling = adversary.losses(batch.clean, made, *seen, generator)
+        weight = balanced(error, fooling, unet.conv_out.weight, own.adversary * min(1, (step + 1) / WARM_UP))
+        return error + part.teaching * taught + judging + weight * fooling
+
+    losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="sharpen", config=config.resolved(*sections),
+                        seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
+                        processes=processes, optimizer=Muon)
+    networks.save(args.out, losses, command="foundation denoiser", config=config.resolved(*sections), seed=seed,
+                  inputs=[args.vae, args.draft], extra=loop.figures(losses, started))
+
+
+def from_own_guess(networks, batch, chosen, generator):
+    """The chosen of the batch's pictures, one of each scene, noised to their timesteps from what the network makes of them under more noise (a step of DDIM)."""
+    timesteps, clean, noise = batch.timesteps[chosen], batch.clean[chosen], batch.noise[chosen]
+    further = torch.randint(MORE_NOISE[0], MORE_NOISE[1] + 1, (len(timesteps),), generator=generator).to(timesteps.device)
+    further = (timesteps + further).clamp(max=TRAIN_STEPS - 1)
+    start = networks.scheduler.add_noise(clean, noise, further)
+    with torch.no_grad():
+        guess = networks.predict(start, further, batch.pose[chosen], batch.posed[chosen], batch.kept)
+    networks.teacher.seen = {}
+    signal = networks.scheduler.alphas_cumprod.to(clean.device)
+    before, after = signal[further][:, None, None, None], signal[timesteps][:, None, None, None]
+    implied = (start - before.sqrt() * guess) / (1 - before).sqrt()
+    return after.sqrt() * guess + (1 - after).sqrt() * implied
+
+
+def rooted(noise_scheduler, predicted, batch):
+    """diffusion.loss of latents, and beside it the root of the mean square over each place's channels, weighted by the root of the weight."""
+    signal = noise_scheduler.alphas_cumprod.to(predicted.device)[batch.timesteps]
+    weight = (1 / (1 - signal)).clamp(max=diffusion.LARGEST_WEIGHT)[:, None, None]
+    squared = (predicted - batch.clean).square().mean(dim=1)
+    return (weight * squared).mean() + (weight.sqrt() * (squared + SMALL).sqrt()).mean()
+
+
+def spread_timesteps(count, generator):
+    """One out of each `count`-th of all timesteps, in random order: a batch sees all amounts of noise, so its gradient varies less."""
+    return ((torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) * TRAIN_STEPS / count).long().clamp(max=TRAIN_STEPS - 1)
+
+
+def _groups(channels):
+    """Groups for the normalisations: 8 at most, and a divisor of every width."""
+    return int(np.gcd.reduce([8, *channels]))
