@@ -157,7 +157,7 @@ class Sharpening:
 
 @dataclass(frozen=True)
 class Motion:
-    """The motion modules mm1 and mm2 before stage 2."""
+    """The motion modules mm1 and mm2 before stage 2. `adversary`: as of Sharpening."""
 
     steps: int = field(metadata={"min": 1})
     batch: int = field(metadata={"min": 1})
@@ -165,6 +165,7 @@ class Motion:
     pool: int = field(metadata={"min": 1})
     layers: int = field(metadata={"min": 1})
     noise: str = field(metadata={"choices": NOISES})
+    adversary: float = field(metadata={"min": 0})
 
 
 @dataclass(frozen=True)

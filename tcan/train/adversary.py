@@ -10,24 +10,25 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from tcan.train.precision import autocast
+
 SHAKE = 0.1     # standard deviation of what is added to latents (whose own is about 1) to hold the discriminator's slope down
+WARM_UP = 200   # steps over which its weight rises, from a discriminator that knows nothing yet
 
 
 class Adversary(nn.Module):
-    """Logits of how true latents (b, c, h, w) look, cell by cell, given the source's latents and the pose's drawing, at two scales."""
+    """Logits of how true latents (b, channels, h, w) look beside what they were made from (b, context, h, w), place by place, at two scales."""
 
-    def __init__(self, latent_channels, side, pose_side, width=96):
-        """side, pose_side: of the latents and of the poses' drawings; pose_side is a multiple of side."""
+    def __init__(self, channels, context, width=96):
         super().__init__()
-        self.fold = pose_side // side
-        self.enter = nn.Conv2d(2 * latent_channels + 3 * self.fold ** 2, width, 1)
+        self.enter = nn.Conv2d(channels + context, width, 1)
         self.fine = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(3))
         self.shrink = nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)
         self.coarse = nn.ModuleList(nn.Conv2d(2 * width, 2 * width, 3, padding=1) for _ in range(2))
         self.judge_fine, self.judge_coarse = nn.Conv2d(width, 1, 3, padding=1), nn.Conv2d(2 * width, 1, 3, padding=1)
 
-    def forward(self, latents, source, pose):
-        x = self.enter(torch.cat([latents, source, functional.pixel_unshuffle(pose, self.fold)], dim=1))
+    def forward(self, latents, context):
+        x = self.enter(torch.cat([latents, context], dim=1))
         for layer in self.fine:
             x = x + layer(functional.leaky_relu(x, 0.2))
         x = functional.leaky_relu(x, 0.2)
@@ -38,7 +39,7 @@ class Adversary(nn.Module):
         coarse = self.judge_coarse(functional.leaky_relu(x, 0.2))
         return torch.cat([fine.flatten(1), coarse.flatten(1)], dim=1).float()
 
-    def losses(self, true, made, source, pose, generator):
+    def losses(self, true, made, context, generator):
         """-> two scalars: the discriminator's own loss, which reaches it alone, and the one that teaches the network that made `made`, which reaches it alone.
 
         Relativistic (of a true and a made picture with one source and pose, the true one should look truer: Jolicoeur-Martineau 2019), with the squared
@@ -47,13 +48,24 @@ class Adversary(nn.Module):
         def shaken(latents):
             return latents + SHAKE * torch.randn(latents.shape, generator=generator).to(latents.device)
 
-        fake = made.detach()
-        on_true, on_fake = self(true, source, pose), self(fake, source, pose)
-        own = functional.softplus(on_fake - on_true).mean()
-        slope = (self(shaken(true), source, pose) - on_true).square().mean() + (self(shaken(fake), source, pose) - on_fake).square().mean()
-        frozen = {name: value.detach() for name, value in self.named_parameters()}
-        fooled = functional.softplus(on_true.detach() - functional_call(self, frozen, (made, source, pose))).mean()
-        return own + slope, fooled
+        with autocast(true.device):
+            fake = made.detach()
+            on_true, on_fake = self(true, context), self(fake, context)
+            slope = (self(shaken(true), context) - on_true).square().mean() + (self(shaken(fake), context) - on_fake).square().mean()
+            frozen = {name: value.detach() for name, value in self.named_parameters()}
+            fooled = functional_call(self, frozen, (made, context))
+        return functional.softplus(on_fake - on_true).mean() + slope, functional.softplus(on_true.detach() - fooled).mean()
+
+    def beside(self, error, true, made, context, parameter, weight, step, generator):
+        """What to add to the error of what was made: the discriminator's own loss, and the network's, whose gradient at `parameter`, in the network's last
+        layer, is `weight` times as long as the error's after the first WARM_UP steps."""
+        judging, fooling = self.losses(true, made, context, generator)
+        return judging + balanced(error, fooling, parameter, weight * min(1, (step + 1) / WARM_UP)) * fooling
+
+
+def folded(pose, side):
+    """Drawn poses (b, 3, H, W) at the latents' size (b, 3 * fold ** 2, side, side)."""
+    return functional.pixel_unshuffle(pose, pose.shape[-1] // side)
 
 
 def balanced(loss, other, parameter, weight):

@@ -5,8 +5,7 @@
   attention is taught where to look.
 - sharpen: goes on from the draft, on scenes that come out like photographs of all sorts too. Squared error leaves the mean of all that could be there, and
   generation in few steps starts each step from the network's own guess, which it never saw in training. So here an Adversary judges what is predicted,
-  each place's error counts by its root too (the median of what could be there, not the mean), and a picture of each scene is noised from the network's own
-  guess.
+  each place's error counts by its root too, and a picture of each scene is noised from the network's own guess.
 """
 
 import time
@@ -17,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from tcan import diffusion
-from tcan.diffusion import TRAIN_STEPS, scheduler
+from tcan.diffusion import scheduler
 from tcan.errors import UserError
 from tcan.files import atomic_dir
 from tcan.models.attention import ReferenceAttention
@@ -25,16 +24,13 @@ from tcan.models.autoencoder import factor
 from tcan.models.foundation import Foundation, as_float16
 from tcan.provenance import write_run
 from tcan.train import loop
-from tcan.train.adversary import Adversary, balanced
+from tcan.train.adversary import Adversary, folded
 from tcan.train.correspondence import AttentionTeacher
+from tcan.train.few_steps import from_own_guess, rooted, spread_timesteps
 from tcan.train.muon import Muon
 from tcan.train.precision import autocast
 from tcan.train.processes import accelerator
 from tcan.train.rendered import encoded
-
-MORE_NOISE = (100, 300)     # timesteps between the network's own guess and the one it is noised to: a step of three to ten
-WARM_UP = 200               # steps over which the adversary's weight rises, from an adversary that knows nothing yet
-SMALL = 1e-3                # below this squared error a place's root is as good as its square
 
 
 @dataclass
@@ -154,55 +150,32 @@ def sharpen(args, config, sections):
     controlnet = ControlNetModel.from_pretrained(args.draft / "controlnet").train()
     networks = Networks(unet, controlnet, config, processes.device)
     last = slice(part.targets - 1, None, part.targets)      # picture of each scene
-    adversary = Adversary(*scenes.latents.shape[2:4], scenes.poses.shape[2]).to(processes.device)
+    channels, side = scenes.latents.shape[2:4]
+    adversary = Adversary(channels, channels + 3 * (scenes.poses.shape[2] // side) ** 2).to(processes.device)
 
     def loss(step, generator):
         batch = scenes.draw(generator)
         noisy = networks.scheduler.add_noise(batch.clean, batch.noise, batch.timesteps)
         networks.note(batch.source)
-        noisy[last] = from_own_guess(networks, batch, last, generator)
+
+        def guess(start, further):
+            return networks.predict(start, further, batch.pose[last], batch.posed[last], batch.kept)
+
+        noisy[last] = from_own_guess(networks.scheduler, guess, batch.clean[last], batch.noise[last], batch.timesteps[last], generator)
+        networks.teacher.seen = {}      # attention is taught on what is predicted, not on the guess
         made = networks.predict(noisy, batch.timesteps, batch.pose, batch.posed, batch.kept)
-        error = rooted(networks.scheduler, made, batch)
+        error = rooted(networks.scheduler, made, batch.clean, batch.timesteps)
         taught = networks.teacher.loss(batch.pairs, config.data.size)
-        seen = (batch.source * batch.kept[:, None, None, None]).repeat_interleave(part.targets, dim=0), batch.pose * batch.posed[:, None, None, None]
-        with autocast(processes.device):
-            judging, fooling = adversary.losses(batch.clean, made, *seen, generator)
-        weight = balanced(error, fooling, unet.conv_out.weight, own.adversary * min(1, (step + 1) / WARM_UP))
-        return error + part.teaching * taught + judging + weight * fooling
+        context = torch.cat([(batch.source * batch.kept[:, None, None, None]).repeat_interleave(part.targets, dim=0),
+                             folded(batch.pose * batch.posed[:, None, None, None], side)], dim=1)
+        return (error + part.teaching * taught
+                + adversary.beside(error, batch.clean, made, context, unet.conv_out.weight, own.adversary, step, generator))
 
     losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="sharpen", config=config.resolved(*sections),
                         seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
                         processes=processes, optimizer=Muon)
     networks.save(args.out, losses, command="foundation denoiser", config=config.resolved(*sections), seed=seed,
                   inputs=[args.vae, args.draft], extra=loop.figures(losses, started))
-
-
-def from_own_guess(networks, batch, chosen, generator):
-    """The chosen of the batch's pictures, one of each scene, noised to their timesteps from what the network makes of them under more noise (a step of DDIM)."""
-    timesteps, clean, noise = batch.timesteps[chosen], batch.clean[chosen], batch.noise[chosen]
-    further = torch.randint(MORE_NOISE[0], MORE_NOISE[1] + 1, (len(timesteps),), generator=generator).to(timesteps.device)
-    further = (timesteps + further).clamp(max=TRAIN_STEPS - 1)
-    start = networks.scheduler.add_noise(clean, noise, further)
-    with torch.no_grad():
-        guess = networks.predict(start, further, batch.pose[chosen], batch.posed[chosen], batch.kept)
-    networks.teacher.seen = {}
-    signal = networks.scheduler.alphas_cumprod.to(clean.device)
-    before, after = signal[further][:, None, None, None], signal[timesteps][:, None, None, None]
-    implied = (start - before.sqrt() * guess) / (1 - before).sqrt()
-    return after.sqrt() * guess + (1 - after).sqrt() * implied
-
-
-def rooted(noise_scheduler, predicted, batch):
-    """diffusion.loss of latents, and beside it the root of the mean square over each place's channels, weighted by the root of the weight."""
-    signal = noise_scheduler.alphas_cumprod.to(predicted.device)[batch.timesteps]
-    weight = (1 / (1 - signal)).clamp(max=diffusion.LARGEST_WEIGHT)[:, None, None]
-    squared = (predicted - batch.clean).square().mean(dim=1)
-    return (weight * squared).mean() + (weight.sqrt() * (squared + SMALL).sqrt()).mean()
-
-
-def spread_timesteps(count, generator):
-    """One out of each `count`-th of all timesteps, in random order: a batch sees all amounts of noise, so its gradient varies less."""
-    return ((torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) * TRAIN_STEPS / count).long().clamp(max=TRAIN_STEPS - 1)
 
 
 def _groups(channels):

@@ -6,7 +6,7 @@ rule. Trained on rendered people of all poses:
 - pool: rendered people, a few pictures each of one person in one scene, with their drawn poses.
 - autoencoder: from principal components of patches on, L1 over a Laplacian pyramid and squared error, a little noise on the latents.
 - draft and denoiser: base UNet and ControlNet together, in two parts (tcan/train/denoiser.py), the second on a pool of its own, finished_pool.
-- mm1, mm2: motion modules on clips, everything else frozen; mm1 as AnimateDiff v1 (24 positions), mm2 as v2 (32 positions, a mid-block module).
+- mm1, mm2: motion modules on clips, everything else frozen (tcan/train/motion_modules.py).
 
 On a GPU where there is one. What is drawn (pictures, noise, timesteps) is drawn on the CPU, so that both devices are trained on the same.
 """
@@ -17,22 +17,17 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from tcan import diffusion
 from tcan.commands.foundation import PARTS
-from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.errors import UserError
 from tcan.files import atomic_dir
-from tcan.models.attention import ReferenceAttention
 from tcan.models.autoencoder import decode, encode, to_tensor
-from tcan.models.foundation import Foundation, as_float16
+from tcan.models.foundation import as_float16
 from tcan.provenance import write_run
-from tcan.train import denoiser, loop
+from tcan.train import denoiser, loop, motion_modules
 from tcan.train.muon import Muon
-from tcan.train.precision import autocast
 from tcan.train.processes import accelerator
-from tcan.train.rendered import encoded, render
+from tcan.train.rendered import render
 
-MOTION = {"mm1": {"motion_max_seq_length": 24, "use_motion_mid_block": False}, "mm2": {"motion_max_seq_length": 32, "use_motion_mid_block": True}}
 LATENT_NOISE = 0.1  # in units of the latents' own deviation: neighbours in latent space look alike
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance")
 
@@ -51,7 +46,7 @@ def run(args, config):
         case "denoiser":
             denoiser.sharpen(args, config, SECTIONS)
         case _:
-            _motion(args, config)
+            motion_modules.train(args, config, SECTIONS)
 
 
 def _pool(args, config):
@@ -98,61 +93,6 @@ def _autoencoder(args, config):
         loop.write_curve(folder, losses)
         write_run(folder, command="foundation autoencoder", config=config.resolved(*SECTIONS), seed=seed, device=processes.device,
                   extra={**loop.figures(losses, started), "reconstruction_grey_levels": error})
-
-
-def _motion(args, config):
-    from diffusers import ControlNetModel, MotionAdapter, UNet2DConditionModel, UNetMotionModel
-
-    part, seed, started, frames_in_clip = config.foundation.motion, config.seed, time.time(), config.stage2.frames
-    processes = accelerator()
-    device = processes.device
-    vae = Foundation(args.vae.parent).vae()
-    unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet").to(device)
-    controlnet = ControlNetModel.from_pretrained(args.denoiser / "controlnet").to(device)
-    frames, poses, _ = render(args.raw, config, part.pool, clip_frames=frames_in_clip)
-    latents = encoded(vae.to(device), frames)
-    torch.manual_seed(seed)
-    adapter = MotionAdapter(block_out_channels=unet.config.block_out_channels, motion_layers_per_block=unet.config.layers_per_block,
-                            motion_norm_num_groups=unet.config.norm_num_groups, motion_num_attention_heads=config.foundation.denoiser.heads,
-                            motion_transformer_layers_per_block=part.layers, **MOTION[args.part])
-    for block in (*adapter.down_blocks, *adapter.up_blocks, *([adapter.mid_block] if adapter.mid_block else [])):
-        for module in block.motion_modules:  # at first each frame is what the base UNet makes of it
-            torch.nn.init.zeros_(module.proj_out.weight)
-            torch.nn.init.zeros_(module.proj_out.bias)
-    video = UNetMotionModel.from_unet2d(unet, adapter).to(device)
-    video.requires_grad_(False)
-    controlnet.requires_grad_(False)
-    for name, parameter in video.named_parameters():
-        parameter.requires_grad_("motion_modules" in name)
-    reference = ReferenceAttention()
-    reference.attach(video, config.appearance.blocks)
-    reference.attach(unet, config.appearance.blocks)
-    noise_scheduler = scheduler(config.diffusion)
-    prompt = torch.zeros(part.batch * frames_in_clip, 1, unet.config.cross_attention_dim, device=device)
-
-    def loss(step, generator):
-        item = torch.randint(len(latents), (part.batch,), generator=generator)
-        clean = latents[item]
-        pose = torch.from_numpy(poses[item.numpy()]).to(device).flatten(0, 1).permute(0, 3, 1, 2).float() / 255
-        timesteps = torch.randint(TRAIN_STEPS, (part.batch,), generator=generator).to(device)
-        noise = diffusion.clip_noise(clean.shape, part.noise, generator).to(device)
-        noisy = noise_scheduler.add_noise(clean, noise, timesteps)
-        with torch.no_grad(), autocast(device):
-            with reference.write():
-                unet(clean[:, 0], torch.zeros(part.batch, dtype=torch.long, device=device), prompt[:part.batch])
-            down, mid = controlnet(noisy.flatten(0, 1), timesteps.repeat_interleave(frames_in_clip), prompt, controlnet_cond=pose, return_dict=False)
-        with autocast(device), reference.read():
-            predicted = video(noisy.transpose(1, 2), timesteps, prompt, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
-        return diffusion.loss(noise_scheduler, predicted.transpose(1, 2), clean, noise, timesteps)
-
-    losses = loop.train({"video": video}, loss, name=args.part, config=config.resolved(*SECTIONS), seed=seed,
-                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=0.2, processes=processes, optimizer=Muon)
-    with atomic_dir(args.out) as folder:
-        adapter.load_state_dict({key: value for key, value in video.state_dict().items() if "motion_modules" in key})
-        as_float16(adapter).save_pretrained(folder)
-        loop.write_curve(folder, losses)
-        write_run(folder, command=f"foundation {args.part}", config=config.resolved(*SECTIONS), seed=seed, device=device,
-                  inputs=[args.vae, args.denoiser], extra=loop.figures(losses, started))
 
 
 def laplacian_l1(decoded, pictures, levels=3):

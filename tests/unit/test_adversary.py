@@ -2,20 +2,19 @@
 
 import torch
 
-from tcan.train.adversary import Adversary, balanced
+from tcan.train.adversary import WARM_UP, Adversary, balanced, folded
 
 
 def toy(seed=0, channels=4, side=8):
     torch.manual_seed(seed)
-    adversary = Adversary(channels, side, 4 * side, width=16)
-    source, pose = torch.randn(6, channels, side, side), torch.rand(6, 3, 4 * side, 4 * side)
-    return adversary, source, pose
+    adversary = Adversary(channels, channels + 48, width=16)
+    return adversary, torch.cat([torch.randn(6, channels, side, side), folded(torch.rand(6, 3, 4 * side, 4 * side), side)], dim=1)
 
 
 def test_each_loss_reaches_its_own_network_alone():
-    adversary, source, pose = toy()
+    adversary, context = toy()
     true, made = torch.randn(6, 4, 8, 8), torch.randn(6, 4, 8, 8, requires_grad=True)
-    judging, fooling = adversary.losses(true, made, source, pose, torch.Generator().manual_seed(0))
+    judging, fooling = adversary.losses(true, made, context, torch.Generator().manual_seed(0))
     fooling.backward(retain_graph=True)
     assert made.grad.abs().max() > 0 and all(value.grad is None for value in adversary.parameters())
     made.grad = None
@@ -24,16 +23,16 @@ def test_each_loss_reaches_its_own_network_alone():
 
 
 def test_equal_pictures_are_told_apart_by_nothing():
-    adversary, source, pose = toy()
+    adversary, context = toy()
     true = torch.randn(6, 4, 8, 8)
-    judging, fooling = adversary.losses(true, true.clone(), source, pose, torch.Generator().manual_seed(0))
+    judging, fooling = adversary.losses(true, true.clone(), context, torch.Generator().manual_seed(0))
     assert abs(fooling.item() - 0.6931) < 1e-4 and judging.item() >= 0.6931        # log 2: a coin's throw, and the slope's part
 
 
 def test_what_squared_error_leaves_in_the_middle_is_decided():
     """What is true is 1 or -1 all over, without a sign of which: squared error is least at 0. With the adversary the network chooses."""
     def reached(weight):
-        adversary, source, pose = toy(1)
+        adversary, context = toy(1)
         network = torch.nn.Sequential(torch.nn.Conv2d(4, 32, 1), torch.nn.ReLU(), torch.nn.Conv2d(32, 4, 1))
         optimizer = torch.optim.Adam([*network.parameters(), *adversary.parameters()], lr=2e-3)
         generator = torch.Generator().manual_seed(0)
@@ -42,9 +41,8 @@ def test_what_squared_error_leaves_in_the_middle_is_decided():
             true = (2.0 * (torch.rand(6, 1, 1, 1, generator=generator) < 0.5) - 1).expand(6, 4, 8, 8)
             made = network(noise)
             error = (made - true).square().mean()
-            judging, fooling = adversary.losses(true, made, 0 * source, 0 * pose, generator)
             optimizer.zero_grad()
-            (error + judging + balanced(error, fooling, network[-1].weight, weight) * fooling).backward()
+            (error + adversary.beside(error, true, made, 0 * context, network[-1].weight, weight, WARM_UP, generator)).backward()
             optimizer.step()
         with torch.no_grad():
             return network(torch.randn(500, 4, 1, 1, generator=generator)).mean(1).abs().mean().item()
