@@ -179,6 +179,9 @@ def _check(config):
     if config.foundation.denoiser.batch % config.foundation.denoiser.targets:
         raise UserError(f"foundation.denoiser.batch: expected a multiple of targets ({config.foundation.denoiser.targets}), "
                         f"got {config.foundation.denoiser.batch}; a batch holds all targets of its scenes")
+    if config.foundation.source != "published" and config.diffusion.prediction_type != "sample":
+        raise UserError(f"diffusion.prediction_type: expected sample, which the foundation of source {config.foundation.source} predicts, "
+                        f"got {config.diffusion.prediction_type}; set it, or foundation.source to published")
     if config.data.size % 8:
         raise UserError(f"data.size: expected a multiple of 8, got {config.data.size}")
 

@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 
 from tcan import diffusion
 from tcan.diffusion import scheduler
-from tcan.errors import UserError
 from tcan.files import atomic_dir
 from tcan.models.attention import ReferenceAttention
 from tcan.models.autoencoder import factor
@@ -140,8 +139,6 @@ def draft(args, config, sections):
 def sharpen(args, config, sections):
     from diffusers import ControlNetModel, UNet2DConditionModel
 
-    if config.diffusion.prediction_type != "sample":
-        raise UserError(f"diffusion.prediction_type: expected sample, whose predictions the adversary can judge, got {config.diffusion.prediction_type}")
     part, own, seed, started, processes = config.foundation.denoiser, config.foundation.sharpening, config.seed, time.time(), accelerator()
     vae = Foundation(args.vae.parent).vae()
     scenes = Scenes(args.pool, vae.to(processes.device), part)

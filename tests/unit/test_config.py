@@ -65,6 +65,8 @@ def mutations():
         "rows.appa: expected either model or baseline, got both": at("rows", "appa", "baseline", value="copy"),
         "data.clip_frames: expected at least a window (16), got 9": at("scales", "lite", "data", "clip_frames", value=9),
         "foundation.denoiser.batch: expected a multiple of targets (3), got 16": at("scales", "lite", "foundation", "denoiser", "targets", value=3),
+        "diffusion.prediction_type: expected sample, which the foundation of source shipped predicts, got epsilon":
+            at("scales", "lite", "diffusion", "prediction_type", value="epsilon"),
         "no circle": at("scales", "lite", "extends", value="smoke"),
         "scales.lite.evaluate.gaps: expected true or false, got 'no'": at("scales", "lite", "evaluate", "gaps", value="no"),
         "external: expected a mapping, got none; write `external: {}`": at("external", value=None),

@@ -7,6 +7,7 @@ import pytest
 from tests.workflow.conftest import set_param
 
 EVERY_ROW = {"generate": 8, "score": 4, "report": 1}
+DENOISER = dict.fromkeys(("pool", "autoencoder", "draft", "finished_pool", "denoiser"), 1)
 TRAINED_ROWS = {"generate": 6, "score": 3, "report": 1}
 
 
@@ -17,7 +18,7 @@ def fresh(make_checkout, tmp_path_factory):
 
 def test_from_nothing(fresh):
     assert fresh.planned("reproduce", "--config", "scale=smoke") == {
-        "source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "pool": 1, "autoencoder": 1, "denoiser": 1, "motion_module": 2,
+        "source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, **DENOISER, "motion_module": 2,
         "latents": 1, "stage1": 3, "stage2": 5, "generate": 20, "score": 10, "report": 1}
 
 
@@ -26,16 +27,16 @@ def test_reproduce_is_what_a_bare_command_does(fresh):
 
 
 @pytest.mark.parametrize(("target", "jobs"), [
-    ("foundation", {"source": 1, "pool": 1, "autoencoder": 1, "denoiser": 1, "motion_module": 2}),
+    ("foundation", {"source": 1, **DENOISER, "motion_module": 2}),
     ("fetch", {"source": 6}),
     ("data", {"source": 3, "video_frames": 1, "puppet_frames": 1, "poses": 2}),
-    ("models/smoke/base_mm1/run.json", {"source": 3, "video_frames": 1, "puppet_frames": 1, "poses": 2, "pool": 1, "autoencoder": 1, "denoiser": 1,
+    ("models/smoke/base_mm1/run.json", {"source": 3, "video_frames": 1, "puppet_frames": 1, "poses": 2, **DENOISER,
                                         "motion_module": 1, "latents": 1, "stage1": 1, "stage2": 1}),
-    ("claims", {"source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "pool": 1, "autoencoder": 1, "denoiser": 1, "motion_module": 2, "latents": 1,
+    ("claims", {"source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, **DENOISER, "motion_module": 2, "latents": 1,
                 "stage1": 6, "stage2": 10, "generate": 38, "score": 28, "keypoint_network": 1, "driving": 2, "driving_of_row": 4, "measure": 38, "plan": 1,
                 "claims_page": 1, "attention": 2, "figure": 6}),
     ("results/smoke/claims/appa_exact/metrics.json", {"source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "pool": 1, "autoencoder": 1,
-                                                      "denoiser": 1, "motion_module": 1, "latents": 1, "stage1": 1, "stage2": 1, "generate": 1, "score": 1}),
+                                                      "draft": 1, "finished_pool": 1, "denoiser": 1, "motion_module": 1, "latents": 1, "stage1": 1, "stage2": 1, "generate": 1, "score": 1}),
     ("results/smoke/copy/metrics.json", {"source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "generate": 1, "score": 1}),
 ])
 def test_target(fresh, target, jobs):
