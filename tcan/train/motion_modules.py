@@ -57,7 +57,7 @@ def train(args, config, sections):
     noise_scheduler = scheduler(config.diffusion)
     prompt = torch.zeros(part.batch * length, 1, unet.config.cross_attention_dim, device=device)
     channels, side = latents.shape[2:4]
-    adversary = Adversary(2 * channels, channels + 6 * (poses.shape[2] // side) ** 2).to(device)
+    adversary = Adversary(2 * channels, channels + 6 * (poses.shape[2] // side) ** 2, width=64).to(device)
 
     def predict(noisy, timesteps, pose):
         """Latents (b, f, c, h, w) of clips noised to timesteps (b,), in poses (b * f, 3, H, W)."""
