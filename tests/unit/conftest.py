@@ -18,7 +18,7 @@ def foundation_folder(tmp_path_factory):
     from tcan import models  # noqa: F401
     from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 
-    from tcan.train.foundation import MOTION
+    from tcan.train.motion_modules import KINDS
 
     folder = tmp_path_factory.mktemp("foundation")
     torch.manual_seed(0)
@@ -33,7 +33,7 @@ def foundation_folder(tmp_path_factory):
     unet.save_pretrained(folder / "denoiser/unet")
     controlnet.save_pretrained(folder / "denoiser/controlnet")
     save_file({"empty": torch.randn(1, 3, 32)}, folder / "denoiser/prompt.safetensors")
-    for name, options in MOTION.items():
+    for name, options in KINDS.items():
         adapter = MotionAdapter(block_out_channels=[16, 32, 32], motion_layers_per_block=1, motion_norm_num_groups=16,
                                 motion_num_attention_heads=2, motion_transformer_layers_per_block=1, **options)
         UNetMotionModel.from_unet2d(unet, adapter).save_motion_modules(str(folder / name))
