@@ -57,7 +57,7 @@ def _pool(args, config):
         np.save(folder / "frames.npy", frames)
         np.save(folder / "poses.npy", poses)
         np.save(folder / "points.npy", points)
-        write_run(folder, command=f"foundation {args.part}", config=config.resolved("data", "pose"), seed=config.seed, extra={"scenes": len(frames)})
+        write_run(folder, command=f"foundation {args.part}", config=config.resolved("data", "pose"), seed=config.seed, extra={"scenes": len(frames), **kind})
 
 
 def _autoencoder(args, config):
