@@ -233,8 +233,11 @@ class Training:
 
 @dataclass(frozen=True)
 class Stage1(Training):
+    """`adversary`: as of Sharpening; 0 for the paper's loss alone."""
+
     min_gap: int = field(metadata={"min": 0})
     reference_dropout: float = field(metadata={"min": 0, "max": 1})
+    adversary: float = field(metadata={"min": 0})
 
 
 @dataclass(frozen=True)

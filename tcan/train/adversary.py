@@ -56,11 +56,11 @@ class Adversary(nn.Module):
             fooled = functional_call(self, frozen, (made, context))
         return functional.softplus(on_fake - on_true).mean() + slope, functional.softplus(on_true.detach() - fooled).mean()
 
-    def beside(self, error, true, made, context, parameter, weight, step, generator):
-        """What to add to the error of what was made: the discriminator's own loss, and the network's, whose gradient at `parameter`, in the network's last
-        layer, is `weight` times as long as the error's after the first WARM_UP steps."""
+    def beside(self, error, true, made, context, at, weight, step, generator, warm_up=WARM_UP):
+        """What to add to the error of what was made: the discriminator's own loss, and the network's, whose gradient at `at` is `weight` times as long as the
+        error's after the first `warm_up` steps. `at`: a parameter in the network's last layer, or `made` where that layer isn't trained."""
         judging, fooling = self.losses(true, made, context, generator)
-        return judging + balanced(error, fooling, parameter, weight * min(1, (step + 1) / WARM_UP)) * fooling
+        return judging + balanced(error, fooling, at, weight * min(1, (step + 1) / warm_up)) * fooling
 
 
 def folded(pose, side):
@@ -68,8 +68,8 @@ def folded(pose, side):
     return functional.pixel_unshuffle(pose, pose.shape[-1] // side)
 
 
-def balanced(loss, other, parameter, weight):
-    """The factor of `other` beside `loss` with which its gradient at `parameter` is `weight` times as long (Esser et al. 2021)."""
-    own, = torch.autograd.grad(loss, parameter, retain_graph=True)
-    others, = torch.autograd.grad(other, parameter, retain_graph=True)
+def balanced(loss, other, at, weight):
+    """The factor of `other` beside `loss` with which its gradient at `at` is `weight` times as long (Esser et al. 2021)."""
+    own, = torch.autograd.grad(loss, at, retain_graph=True)
+    others, = torch.autograd.grad(other, at, retain_graph=True)
     return weight * own.norm() / (others.norm() + 1e-6)

@@ -1,4 +1,9 @@
-"""Stage 1 (section 3.1): the appearance UNet and APPA learn from two frames of one video. The denoising UNet and the ControlNet are frozen."""
+"""Stage 1 (section 3.1): the appearance UNet and APPA learn from two frames of one video. The denoising UNet and the ControlNet are frozen.
+
+The paper's loss is the denoising loss (`stage1.adversary: 0`). At the lite scale, where the foundation has learnt to decide between what could be there
+(tcan/train/denoiser.py), that loss alone would teach the appearance UNet to blur again: there stage 1 learns as the foundation does, from the roots of
+errors, its own guesses and an Adversary, which is thrown away.
+"""
 
 import torch
 
@@ -7,15 +12,19 @@ from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.errors import UserError
 from tcan.models import lora
 from tcan.models.attention import ReferenceAttention
+from tcan.models.autoencoder import factor
 from tcan.models.foundation import Foundation, as_float16
 from tcan.seeds import generator
+from tcan.train.adversary import Adversary, folded
 from tcan.train.checkpointing import checkpoint_layers
+from tcan.train.few_steps import from_own_guess, rooted
 from tcan.train.latents import TrainClips
 from tcan.train.processes import accelerator
 from tcan.train.stage import train_stage
 from tcan.train.strips import SAMPLES, Strips
 
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1")
+GUESSED = 0.5   # of the steps start from the network's own guess, where there is an adversary
 
 
 class Stage1:
@@ -36,15 +45,20 @@ class Stage1:
             lora.add(self.unet, config.appearance)
             lora.train_adapter(self.unet)
         self.prompt = foundation.prompt().to(device)
-        for network in self.modules.values():
+        for network in (self.appearance, self.unet, self.controlnet):
             network.to(device)
             if config.stage1.gradient_checkpointing:
                 checkpoint_layers(network, self.reference)
+        self.adversary = None
+        if config.stage1.adversary:
+            channels = self.unet.config.in_channels
+            self.adversary = Adversary(channels, channels + 3 * factor(foundation.vae()) ** 2).to(device)
 
     @property
     def modules(self):
         """What may hold trained parameters, by name."""
-        return {"appearance_unet": self.appearance, "unet": self.unet, "controlnet": self.controlnet}
+        networks = {"appearance_unet": self.appearance, "unet": self.unet, "controlnet": self.controlnet}
+        return networks | ({"adversary": self.adversary} if self.adversary else {})
 
     def predict(self, source, noisy, timesteps, pose, keep=None):
         """The denoising UNet's output.
@@ -58,15 +72,31 @@ class Stage1:
         with self.reference.read(keep):
             return self.unet(noisy, timesteps, prompt, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
 
-    def loss(self, source, clean, pose, generator):
-        """Denoising loss of `clean` in the pose `pose`, given the source."""
+    def loss(self, source, clean, pose, generator, step=0):
+        """Denoising loss of `clean` in the pose `pose`, given the source; with an adversary, what it teaches and learns (step: of the training) beside it."""
         batch = len(clean)
         timesteps = torch.randint(TRAIN_STEPS, (batch,), generator=generator).to(self.device)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
         keep = (torch.rand(batch, generator=generator) >= self.config.stage1.reference_dropout).to(self.device)
         source, clean, pose = (tensor.to(self.device) for tensor in (source, clean, pose))
+        if self.adversary:
+            return self.judged(source, clean, pose, timesteps, noise, keep, generator, step)
         predicted = self.predict(source, self.scheduler.add_noise(clean, noise, timesteps), timesteps, pose, keep)
         return diffusion.loss(self.scheduler, predicted, clean, noise, timesteps)
+
+    def judged(self, source, clean, pose, timesteps, noise, keep, generator, step):
+        def predict(noisy, timesteps):
+            return self.predict(source, noisy, timesteps, pose, keep).float()
+
+        if torch.rand((), generator=generator) < GUESSED:
+            noisy = from_own_guess(self.scheduler, predict, clean, noise, timesteps, generator)
+        else:
+            noisy = self.scheduler.add_noise(clean, noise, timesteps)
+        made = predict(noisy, timesteps)
+        error = rooted(self.scheduler, made, clean, timesteps)
+        context = torch.cat([source * keep[:, None, None, None], folded(pose, clean.shape[-1])], dim=1)
+        options = self.config.stage1
+        return error + self.adversary.beside(error, clean, made, context, made, options.adversary, step, generator, warm_up=max(1, options.steps // 3))
 
     def save(self, folder):
         as_float16(self.appearance).save_pretrained(folder / "appearance_unet")
@@ -86,7 +116,7 @@ def run(args, config):
 
     def loss(step, generator):
         source, driving = zip(*(draw_pair(clips.lengths, options.min_gap, generator) for _ in range(options.batch)), strict=True)
-        return stage.loss(clips.latents(source), clips.latents(driving), clips.pose(driving), generator)
+        return stage.loss(clips.latents(source), clips.latents(driving), clips.pose(driving), generator, step)
 
     def sample(step):
         source, driving = zip(*(draw_pair(clips.lengths, options.min_gap, generator(config.seed, "sample", number)) for number in range(SAMPLES)), strict=True)

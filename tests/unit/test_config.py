@@ -67,6 +67,9 @@ def mutations():
         "foundation.denoiser.batch: expected a multiple of targets (3), got 16": at("scales", "lite", "foundation", "denoiser", "targets", value=3),
         "diffusion.prediction_type: expected sample, which the foundation of source shipped predicts, got epsilon":
             at("scales", "lite", "diffusion", "prediction_type", value="epsilon"),
+        "stage1.adversary: expected 0 where diffusion.prediction_type isn't sample, got 0.5 with epsilon":
+            lambda document: (at("scales", "lite", "foundation", "source", value="published")(document),
+                              at("scales", "lite", "diffusion", "prediction_type", value="epsilon")(document)),
         "no circle": at("scales", "lite", "extends", value="smoke"),
         "scales.lite.evaluate.gaps: expected true or false, got 'no'": at("scales", "lite", "evaluate", "gaps", value="no"),
         "external: expected a mapping, got none; write `external: {}`": at("external", value=None),

@@ -38,21 +38,28 @@ def a_step(stage, loss):
         optimizer.zero_grad()
 
 
+def with_stage1(config, **options):
+    return dataclasses.replace(config, stage1=dataclasses.replace(config.stage1, **options))
+
+
+@pytest.mark.parametrize("adversary", [0, 0.5])
 @pytest.mark.parametrize("name", MODELS)
-def test_each_stage_moves_its_own_parts_alone(name, smoke, foundation, tmp_path):
+def test_each_stage_moves_its_own_parts_alone(name, adversary, smoke, foundation, tmp_path):
+    smoke = with_stage1(smoke, adversary=adversary)
     model, generator = smoke.models[name], torch.Generator().manual_seed(0)
     first = Stage1(model, smoke, foundation)
     before = snapshot(first.modules)
     source, clean, pose = torch.randn(4, 4, 8, 8), torch.randn(4, 4, 8, 8), torch.rand(4, 3, 32, 32)
     a_step(first, lambda: first.loss(source, clean, pose, generator))
     moved = changed(first.modules, before)
-    allowed = {"appearance_unet", *(["controlnet"] if model.train_controlnet else [])}
+    allowed = {"appearance_unet", *(["controlnet"] if model.train_controlnet else []), *(["adversary"] if adversary else [])}
     assert {key.split(".")[0] for key in moved if "lora" not in key} == allowed
     lora = {key for key in before if "lora" in key}
     assert {key for key in moved if key.startswith("unet.")} == lora and bool(lora) == model.appa
     assert first.loss(source, clean, pose, generator).isfinite()
 
     first.save(tmp_path)
+    assert not any("adversary" in path.name for path in tmp_path.iterdir()), "it is thrown away"
     second = Stage2(model, smoke, foundation, tmp_path)
     before = snapshot(second.modules)
     clip, poses = torch.randn(1, 16, 4, 8, 8), torch.rand(1, 16, 3, 32, 32)
@@ -206,7 +213,7 @@ def test_a_broken_clip_is_named(clips):
 
 
 def test_stage_1_learns(smoke, foundation):
-    config = dataclasses.replace(smoke, stage1=dataclasses.replace(smoke.stage1, reference_dropout=0.0))
+    config = with_stage1(smoke, reference_dropout=0.0, adversary=0)
     stage = Stage1(config.models["appa_mm1"], config, foundation)
     optimizer = torch.optim.AdamW([value for module in stage.modules.values() for value in module.parameters() if value.requires_grad], lr=1e-3)
     source, clean, pose = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.rand(2, 3, 32, 32)
@@ -219,6 +226,30 @@ def test_stage_1_learns(smoke, foundation):
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_without_an_adversary_stage_1_has_the_papers_loss(smoke, foundation):
+    """Squared error of what is predicted of a noised truth: the error, written out."""
+    config = with_stage1(smoke, reference_dropout=0.0, adversary=0)
+    stage = Stage1(config.models["appa_mm1"], config, foundation)
+    source, clean, pose = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.rand(2, 3, 32, 32)
+    loss = stage.loss(source, clean, pose, torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    timesteps, noise = torch.randint(1000, (2,), generator=generator), torch.randn(clean.shape, generator=generator)
+    signal = stage.scheduler.alphas_cumprod[timesteps].reshape(2, 1, 1, 1)
+    predicted = stage.predict(source, signal.sqrt() * clean + (1 - signal).sqrt() * noise, timesteps, pose)
+    assert loss.item() == pytest.approx(((1 / (1 - signal)).clamp(max=10) * (predicted - clean) ** 2).mean().item(), rel=1e-4)
+
+
+def test_with_an_adversary_half_of_the_steps_start_from_a_guess(smoke, foundation, monkeypatch):
+    config = with_stage1(smoke, adversary=0.5)
+    stage, passes = Stage1(config.models["appa_mm1"], config, foundation), []
+    predict = stage.predict
+    monkeypatch.setattr(stage, "predict", lambda *given: passes.append(torch.is_grad_enabled()) or predict(*given))
+    source, clean, pose = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.rand(2, 3, 32, 32)
+    for seed in range(40):
+        stage.loss(source, clean, pose, torch.Generator().manual_seed(seed), step=seed)
+    assert passes.count(True) == 40 and 10 <= passes.count(False) <= 30, "the guess is not learnt from"
+
+
 def test_curve(tmp_path):
     loop.write_curve(tmp_path, [float(step) for step in range(100)])
     lines = (tmp_path / "curve.csv").read_text().splitlines()
@@ -229,6 +260,7 @@ def test_bf16_learns_what_float32_learns(smoke, foundation, tmp_path):
     """mixed_precision: the networks compute in bfloat16, and what is trained stays in float32."""
     from accelerate.state import AcceleratorState
 
+    smoke = with_stage1(smoke, adversary=0)
     source, clean, pose = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.rand(2, 3, 32, 32)
     losses, seen = {}, {}
 
