@@ -97,9 +97,9 @@ class Measures:
         network, found = dataclasses.replace(self.video_network, prepare=prepare), {"fid_vid": [], "fvd": []}
         for clip in side.values():
             stream = Windows(network, WINDOW)
-            stream.push(clip)
-            for role, rows in stream.finish().items():
-                found[role].append(rows)
+            parts = [stream.push(clip)[1], stream.finish()[1]]
+            for role, rows in found.items():
+                rows.append(np.concatenate([part[role] for part in parts]))
         return found
 
     def sets(self, made, true):

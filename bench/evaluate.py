@@ -106,13 +106,17 @@ def windows(clip, side, network, role):
         for first in range(run.start, run.stop - protocol.WINDOW + 1):
             x = network.prepare(np.stack([frames.at((clip.generated, clip.true)[side], first + k) for k in range(protocol.WINDOW)]))
             x = x.movedim(0, 1)[None]
-            found.append(network.forward(x, protocol.WINDOW)[role] if network.whole_runs else network.forward(x)[role])
+            if network.pooled:
+                frames_of_window = torch.from_numpy(network.forward(x, 0, protocol.WINDOW)["frames"])
+                found.append(network.pooled(frames_of_window, protocol.WINDOW)[role].numpy())
+            else:
+                found.append(network.forward(x)[role])
     return found
 
 
 def comparable(networks):
     """The metrics that both ways define alike: a stand-in that looks at a whole run sees what lies beyond a window, which the literal way doesn't show it."""
-    return {metric.name for metric in protocol.PROTOCOLS[PROTOCOL].metrics if not (metric.windows and getattr(networks.get(metric.role), "whole_runs", False))}
+    return {metric.name for metric in protocol.PROTOCOLS[PROTOCOL].metrics if not (metric.windows and getattr(networks.get(metric.role), "pooled", None))}
 
 
 def bare(networks, clips, length, side):
@@ -126,8 +130,9 @@ def bare(networks, clips, length, side):
             work += [lambda network=network, x=x: network.forward(x)] * (2 * clips * length // 4)
         elif role == "fid_vid" or network is not networks.get("fid_vid"):
             x = network.prepare(picture[:1]).expand(length, -1, -1, -1).movedim(0, 1)
-            if network.whole_runs:
-                work += [lambda network=network, x=x[None]: network.forward(x, protocol.WINDOW)] * (2 * clips)
+            if network.pooled:
+                work += [lambda network=network, x=x[None, :, first:first + network.network.piece]: network.forward(x, 0, x.shape[2])
+                         for first in range(0, length, network.network.piece)] * (2 * clips)
             else:
                 parts = x.unfold(1, protocol.WINDOW, 1).movedim(1, 0).movedim(-1, 2).split(BATCH)
                 work += [lambda network=network, part=part: network.forward(part) for part in parts] * (2 * clips)

@@ -1,11 +1,14 @@
 """Distances between two sets of features: Frechet (FID, FID-VID, FVD) and kernel (KID, KVD). All in float64.
 
-Features are (n, d). `counts`, where given, says how often each row is in the set: 2 is the same as the row twice.
+Features are (n, d), arrays or eval.rows.Rows, which are read piece by piece: memory grows with d, not with n. `counts`, where given, says how often
+each row is in the set: 2 is the same as the row twice.
 No scipy sqrtm: it was wrong in some versions, and a square root of a product of covariances need not be real.
 """
 
 import numpy as np
 import torch
+
+from eval.rows import PIECE, pieces
 
 
 def frechet_distance(x, y, counts=None):
@@ -21,18 +24,46 @@ def frechet_distance(x, y, counts=None):
 
 
 def centred(x, counts=None):
-    """Mean (d,), and rows A (n', d) with A^T A the covariance; rows that are not counted are left out."""
-    x = np.asarray(x, np.float64)
-    counts = np.ones(len(x)) if counts is None else np.asarray(counts, np.float64)
-    if not counts.all():
-        x, counts = x[counts > 0], counts[counts > 0]
-    n = counts.sum()
+    """Mean (d,), and rows A (n', d) with A^T A the covariance: the centred rows that are counted, or their triangular factor where there are many more
+    than d of them."""
+    n, mean = mean_of(x, counts)
+    most = 2 * max(len(mean), PIECE)
+    rows, held = [], 0
+    for piece in spread(x, counts, n, mean):
+        if held + len(piece) > most:
+            rows = [_triangular(torch.from_numpy(np.concatenate(rows))).numpy()]
+            held = len(rows[0])
+        rows.append(piece)
+        held += len(piece)
+    return mean, np.concatenate(rows) if len(rows) > 1 else rows[0]
+
+
+def mean_of(x, counts):
+    """How many rows are counted, and their mean (d,)."""
+    n = len(x) if counts is None else np.sum(counts)
     if n < 2:
         raise ValueError(f"a covariance needs two rows, got {n:.0f}")
-    mean = counts @ x / n
-    rows = x - mean
-    rows *= np.sqrt(counts / (n - 1))[:, None]      # in place: one copy of all features less
-    return mean, rows
+    return n, sum((piece.sum(axis=0) if weights is None else weights @ piece) for piece, weights in _counted(x, counts)) / n
+
+
+def spread(x, counts, n, mean):
+    """Yield the counted rows in pieces, centred and scaled so that the sum of their squares is the covariance."""
+    for piece, weights in _counted(x, counts):
+        piece = piece - mean
+        piece *= np.sqrt((1 if weights is None else weights[:, None]) / (n - 1))
+        yield piece
+
+
+def _counted(x, counts):
+    """(rows, their counts or None) in pieces, without those that are not counted."""
+    for first, piece in pieces(x):
+        if counts is None:
+            yield piece, None
+            continue
+        weights = np.asarray(counts[first:first + len(piece)], np.float64)
+        if not weights.all():
+            piece, weights = piece[weights > 0], weights[weights > 0]
+        yield piece, weights
 
 
 def trace_sqrt_product(a, b):
@@ -60,57 +91,70 @@ class FrechetResamples:
     """
 
     def __init__(self, x, y, sizes):
-        self.x, self.y, self.sizes = np.asarray(x, np.float64), np.asarray(y, np.float64), np.asarray(sizes)
+        self.x, self.y, self.sizes = x, y, np.asarray(sizes)
 
     def __call__(self, counts):
         counts = np.repeat(counts, self.sizes)
-        (mean_x, a), (mean_y, b) = centred(self.x, counts), centred(self.y, counts)
-        if len(a) > a.shape[1]:
-            first, other = _triangular(torch.from_numpy(a)), torch.from_numpy(b)
-            eigenvalues = torch.linalg.eigvalsh(first @ (other.T @ other) @ first.T)
-            trace = float(eigenvalues.clamp(min=0).sqrt().sum())
-        else:
-            trace = trace_sqrt_product(a, b)
-        return float(np.square(mean_x - mean_y).sum() + np.square(a).sum() + np.square(b).sum() - 2 * trace)
+        if np.count_nonzero(counts) <= self.x.shape[1]:
+            return frechet_distance(self.x, self.y, counts)
+        mean_x, a = centred(self.x, counts)
+        n, mean_y = mean_of(self.y, counts)
+        covariance = sum(rows.T @ rows for rows in spread(self.y, counts, n, mean_y))
+        first = _triangular(torch.from_numpy(a))
+        eigenvalues = torch.linalg.eigvalsh(first @ torch.from_numpy(covariance) @ first.T)
+        trace = float(eigenvalues.clamp(min=0).sqrt().sum())
+        return float(np.square(mean_x - mean_y).sum() + np.square(a).sum() + np.trace(covariance) - 2 * trace)
 
 
 def kernel_distance(x, y):
     """Squared MMD with the kernel (x.y / d + 1)^3, unbiased (Binkowski et al. 2018): KID of Inception's features, KVD of a video net's.
 
-    torchmetrics' own function in float64, on one subset that holds everything: its random subsets would give another value each
-    time. x, y: (n, d) of equal n.
+    On one subset that holds everything: random subsets, as torchmetrics' own metric draws them, would give another value each time. x, y: (n, d) of equal n.
     """
-    from eval import torchvision_ops
-
-    torchvision_ops.declare()       # torchmetrics imports torchvision
-    from torchmetrics.image.kid import poly_mmd
-
-    return float(poly_mmd(torch.from_numpy(np.asarray(y, np.float64)), torch.from_numpy(np.asarray(x, np.float64))))
+    return KernelSums(x, y, [len(y)])([1])
 
 
 class KernelSums:
-    """kernel_distance for resamples of groups of rows: the kernel is summed once over pairs of groups, a resample costs nothing.
+    """kernel_distance for resamples of groups of rows: the kernel (torchmetrics' own, in float64) is summed once over pairs of groups, a resample costs
+    nothing.
 
     sizes: rows of each group (video), in order, the same in x and y; called with how often each group is taken, (g,). With each
     group once it is kernel_distance.
     """
 
     def __init__(self, x, y, sizes):
-        x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
         if x.shape != y.shape:
             raise ValueError(f"expected two sets of one shape, got {x.shape} and {y.shape}")
         self.sizes = np.asarray(sizes)
-        starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-        self.xx, self.xy, self.yy = (self._groups(a, b, starts) for a, b in ((x, x), (x, y), (y, y)))
-        self.diagonal = sum(np.add.reduceat((np.square(a).sum(axis=1) / a.shape[1] + 1) ** 3, starts) for a in (x, y))
+        self.group = np.repeat(np.arange(len(sizes)), sizes)
+        self.xx, self.xy, self.yy = (self._sums(a, b) for a, b in ((x, x), (x, y), (y, y)))
+        self.diagonal = np.zeros(len(sizes))
+        for side in (x, y):
+            for first, piece in pieces(side):
+                groups, starts = self._groups(first, len(piece))
+                self.diagonal[groups] += np.add.reduceat((np.square(piece).sum(axis=1) / piece.shape[1] + 1) ** 3, starts)
 
-    @staticmethod
-    def _groups(a, b, starts):
-        kernel = (a @ b.T / a.shape[1] + 1) ** 3
-        return np.add.reduceat(np.add.reduceat(kernel, starts, axis=0), starts, axis=1)
+    def _sums(self, a, b):
+        """(g, g): the kernel's sums over the pairs of two groups' rows."""
+        from eval import torchvision_ops
+
+        torchvision_ops.declare()       # torchmetrics imports torchvision
+        from torchmetrics.image.kid import poly_kernel
+
+        sums = np.zeros((len(self.sizes), len(self.sizes)))
+        for i, rows in pieces(a):
+            for j, columns in pieces(b):
+                (those, down), (others, across) = self._groups(i, len(rows)), self._groups(j, len(columns))
+                kernel = poly_kernel(torch.from_numpy(rows), torch.from_numpy(columns)).numpy()
+                sums[np.ix_(those, others)] += np.add.reduceat(np.add.reduceat(kernel, down, axis=0), across, axis=1)
+        return sums
+
+    def _groups(self, first, count):
+        """The groups that some consecutive rows are of, and where in these rows each begins."""
+        return np.unique(self.group[first:first + count], return_index=True)
 
     def __call__(self, counts):
         counts = np.asarray(counts, np.float64)
         n = counts @ self.sizes
         within = counts @ (self.xx + self.yy) @ counts - counts @ self.diagonal
-        return within / (n * (n - 1)) - 2 * (counts @ self.xy @ counts) / n**2
+        return float(within / (n * (n - 1)) - 2 * (counts @ self.xy @ counts) / n**2)

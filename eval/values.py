@@ -3,7 +3,7 @@
 import numpy as np
 
 from eval import bootstrap
-from eval.frechet import FrechetResamples, KernelSums, frechet_distance, kernel_distance
+from eval.frechet import FrechetResamples, KernelSums, frechet_distance
 
 DIGITS = 7      # of the replicates in the result: more than an interval over videos can have
 
@@ -19,7 +19,8 @@ def numbers(metric, view, memo, seed):
         return mean(view.get("lpips", metric.role, metric.measure), seed)
     key = (view.size, metric.kind, metric.role, metric.resize or metric.windows)
     if key not in memo:
-        memo[key] = distance(metric.kind, *(view.get("features", *key[2:], side) for side in (0, 1)), seed)
+        (made, sizes), (truth, _) = (view.features(*key[2:], side) for side in (0, 1))
+        memo[key] = distance(metric.kind, made, truth, sizes, seed)
     return memo[key]
 
 
@@ -32,15 +33,11 @@ def mean(values, seed):
             "per_video": {clip: float(v.mean()) for clip, v in values.items()}}
 
 
-def distance(kind, made, truth, seed):
-    """Of features, {clip: (n, d)} of each side: their Frechet or kernel distance; resampled over clips."""
-    sizes = [len(v) for v in truth.values()]
-    x, y = (np.concatenate(list(side.values())) for side in (made, truth))
-    value, resampled = (frechet_distance, FrechetResamples) if kind == "frechet" else (kernel_distance, KernelSums)
-    value, replicates = value(x, y), None
-    if len(sizes) > 1:
-        resample = resampled(x, y, sizes)
-        replicates = [resample(counts) for counts in bootstrap.draws(len(sizes), bootstrap.DISTANCES, seed)]
+def distance(kind, x, y, sizes, seed):
+    """Of features (n, d) of each side, clip after clip (sizes: of the clips): their Frechet or kernel distance; resampled over clips."""
+    resample = (FrechetResamples if kind == "frechet" else KernelSums)(x, y, sizes)
+    value = frechet_distance(x, y) if kind == "frechet" else resample(np.ones(len(sizes)))
+    replicates = [resample(counts) for counts in bootstrap.draws(len(sizes), bootstrap.DISTANCES, seed)] if len(sizes) > 1 else None
     return {"value": value, "n": len(x), "dimension": x.shape[1], "videos": len(sizes),
             "interval": bootstrap.interval(value, replicates) if replicates else None,
             "replicates": [float(f"{replicate:.{DIGITS}g}") for replicate in replicates] if replicates else None}

@@ -5,6 +5,7 @@ from collections import defaultdict
 import numpy as np
 
 from eval import frames, pixel, protocol
+from eval.rows import Rows
 
 RESIZES = {"bilinear": frames.resize_bilinear, "antialiased": frames.resize_bicubic}
 
@@ -28,6 +29,7 @@ class View:
         looks = {(networks[metric.role].name, metric.resize or "windows"): networks[metric.role] for metric in metrics if metric.resize or metric.windows}
         self.looks = dict(sorted(looks.items()))        # (network's name, resize or "windows") -> network
         self.found = defaultdict(lambda: defaultdict(list))     # key -> clip -> pieces
+        self.rows, self.sizes = defaultdict(Rows), defaultdict(dict)    # (role, way, side) -> features, and how many each clip has, clip by clip
 
     def start(self, clip, sources):
         """Begin a clip. sources: for the generated and the true side, ([sha256 of its files], (h, w) as stored)."""
@@ -43,7 +45,7 @@ class View:
                 if kept is None:
                     self.live[look, side] = key
                 for name, values in (kept or {}).items():
-                    self._add(("features", *name.split("/"), side), values)
+                    self._append((*name.split("/"), side), values)
 
     def start_run(self):
         """Begin a run of consecutive frames: no window spans two."""
@@ -64,23 +66,28 @@ class View:
         for look, side in self.live:
             x = (generated, true)[side]
             if look[1] == "windows":
-                self.streams[look, side].push(x)
+                self._windows(side, self.streams[look, side].push(x))
             else:
                 for role, values in self.looks[look].pictures(x, RESIZES[look[1]]).items():
-                    self._add(("features", role, look[1], side), values)
+                    self._append((role, look[1], side), values)
 
     def finish_run(self):
-        """End the run: the features of its windows, and which of them are disjoint."""
+        """End the run, with the windows that waited for its end."""
         for (_, side), stream in self.streams.items():
-            for role, values in stream.finish().items():
-                self._add(("features", role, "every", side), values)
-                self._add(("features", role, "disjoint", side), values[::protocol.WINDOW])
+            self._windows(side, stream.finish())
+
+    def _windows(self, side, found):
+        """Features of the run's next windows, (number of the first, {role: (k, d)}), and which of them are disjoint."""
+        first, found = found
+        for role, values in found.items():
+            self._append((role, "every", side), values)
+            self._append((role, "disjoint", side), values[-first % protocol.WINDOW::protocol.WINDOW])
 
     def finish(self):
         """End the clip, and keep the features that were computed."""
         for (look, side), key in self.live.items():
             if key:
-                self.cache.put(key, {name: np.concatenate(self.found["features", *name.split("/"), side][self.clip]) for name in self._kept(look)})
+                self.cache.put(key, {name: self._of_clip((*name.split("/"), side)) for name in self._kept(look)})
 
     def _kept(self, look):
         """The names, ROLE/WAY, of the features that a look at one side of a clip gives."""
@@ -90,9 +97,22 @@ class View:
     def _add(self, key, values):
         self.found[key][self.clip].append(values)
 
+    def _append(self, key, values):
+        self.rows[key].append(values)
+        self.sizes[key][self.clip] = self.sizes[key].get(self.clip, 0) + len(values)
+
+    def _of_clip(self, key):
+        """The features of the clip that came last."""
+        rows = self.rows[key]
+        return rows[len(rows) - self.sizes[key][self.clip]:]
+
     def samples(self, metric):
         """How many pictures or windows a metric of features has."""
-        return sum(len(piece) for pieces in self.found["features", metric.role, metric.resize or metric.windows, 1].values() for piece in pieces)
+        return len(self.rows[metric.role, metric.resize or metric.windows, 1])
+
+    def features(self, *key):
+        """(Rows, [how many of each clip]) of role, way and side; clips in order."""
+        return self.rows[key], list(self.sizes[key].values())
 
     def get(self, *key):
         """{clip: float64 array} of a key, clips in order."""

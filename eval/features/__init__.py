@@ -67,4 +67,4 @@ def load(name, folder, device="cpu"):
         return Lpips(name, trunk, layers, SMALLEST[kind]).to(device), weights | more
     from eval.features.extractor import Extractor
 
-    return Extractor(name, network.roles, module.prepare, built.to(device), getattr(module, "WHOLE_RUNS", False), device), weights
+    return Extractor(name, network.roles, module.prepare, built.to(device), getattr(module, "pooled", None), device), weights

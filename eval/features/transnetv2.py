@@ -20,7 +20,6 @@ from eval.features.weights import load_strictly, read_state
 from eval.frames import resize_bicubic
 
 SIZE = (27, 27)
-WHOLE_RUNS = True
 FILTERS = (16, 32, 64)
 DILATIONS = (1, 2, 4, 8)
 REACH = 2 * len(FILTERS) * DILATIONS[-1]    # frames before and after one that its features see: two cells a stage, the widest dilation each
@@ -73,26 +72,26 @@ class Stage(nn.Module):
 
 
 class Trunk(nn.Module):
-    """A run of frames (1, 3, t, 27, 27) in 0..1 -> {"fid_vid": (t - length + 1, 256), "fvd": (t - length + 1, 512)}."""
+    """A stretch of a run of frames (1, 3, t, 27, 27) in 0..1 -> {"frames": (last - first, 256)}, the features of its frames first..last."""
+
+    reach, piece = REACH, PIECE
 
     def __init__(self):
         super().__init__()
         inputs = (3, *(4 * filters for filters in FILTERS))
         self.SDDCNN = nn.ModuleList([Stage(channels, filters) for channels, filters in zip(inputs, FILTERS)])
 
-    def forward(self, x, length):
-        frames = torch.cat([self._frames(x, first, min(first + PIECE, x.shape[2])) for first in range(0, x.shape[2], PIECE)])
-        look = frames.unfold(0, length, 1).mean(dim=-1)
-        change = frames.diff(dim=0).abs().unfold(0, length - 1, 1).mean(dim=-1)
-        return {"fid_vid": look, "fvd": torch.cat([look, change], dim=1)}
-
-    def _frames(self, x, first, last):
-        """Features of the frames first..last, (last - first, 256), from all frames that they see."""
-        start = max(0, first - REACH)
-        x = x[:, :, start:last + REACH]
+    def forward(self, x, first, last):
         for stage in self.SDDCNN:
             x = stage(x)
-        return x.mean(dim=(3, 4))[0].T[first - start:last - start]
+        return {"frames": x.mean(dim=(3, 4))[0].T[first:last]}
+
+
+def pooled(frames, length):
+    """Features of a run's frames (t, 256) -> those of its windows, {"fid_vid": (t - length + 1, 256), "fvd": (t - length + 1, 512)}."""
+    look = frames.unfold(0, length, 1).mean(dim=-1)
+    change = frames.diff(dim=0).abs().unfold(0, length - 1, 1).mean(dim=-1)
+    return {"fid_vid": look, "fvd": torch.cat([look, change], dim=1)}
 
 
 def prepare(pictures):

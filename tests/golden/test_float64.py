@@ -1,18 +1,30 @@
 """What follows the networks is float64: per-frame values, features, statistics, distances, resamples."""
 
+import types
+
 import numpy as np
 import pytest
 import torch
 from make_fixture import FIXTURE
 
-from eval import evaluate, frechet, values
+from eval import evaluate, frechet, torchvision_ops, values
 from eval.frechet import FrechetResamples, KernelSums, centred, frechet_distance, kernel_distance
 from tests.golden.made_networks import small_networks
+
+
+def arrays_of(x):
+    """The arrays in a value or in what it holds."""
+    if isinstance(x, dict | tuple | list):
+        return [array for part in (x.values() if isinstance(x, dict) else x) for array in arrays_of(part)]
+    return [x] if isinstance(x, (np.ndarray, torch.Tensor)) and x.ndim else []
 
 
 @pytest.fixture
 def seen(monkeypatch):
     """{where: dtypes} of an evaluation's arrays, noted where they pass."""
+    torchvision_ops.declare()
+    from torchmetrics.image import kid
+
     found = {}
 
     def spy(module, name):
@@ -20,17 +32,16 @@ def seen(monkeypatch):
 
         def noting(*words, **named):
             out = original(*words, **named)
-            for x in (*words, *(out if isinstance(out, tuple) else [out])):
-                for array in x.values() if isinstance(x, dict) else [x]:
-                    if isinstance(array, (np.ndarray, torch.Tensor)) and array.ndim:
-                        found.setdefault(name, set()).add(str(array.dtype).removeprefix("torch."))
+            out = list(out) if isinstance(out, types.GeneratorType) else out
+            for array in arrays_of([*words, out]):
+                found.setdefault(name, set()).add(str(array.dtype).removeprefix("torch."))
             return out
 
         monkeypatch.setattr(module, name, noting)
 
-    for name in ("mean", "distance", "frechet_distance", "kernel_distance"):
-        spy(values, name)
-    for name in ("trace_sqrt_product", "_triangular"):
+    spy(values, "mean")
+    spy(kid, "poly_kernel")
+    for name in ("pieces", "centred", "spread", "trace_sqrt_product", "_triangular"):
         spy(frechet, name)
     for name in ("svdvals", "qr", "eigvalsh"):
         spy(torch.linalg, name)
@@ -39,8 +50,9 @@ def seen(monkeypatch):
 
 def test_all_that_an_evaluation_computes_from_features(seen):
     evaluate(FIXTURE / "gen", FIXTURE / "true", networks=small_networks(), gaps=True)
-    assert set(seen) == {"mean", "distance", "frechet_distance", "kernel_distance", "trace_sqrt_product", "_triangular", "svdvals", "qr", "eigvalsh"}
-    assert set.union(*seen.values()) == {"float64"}, seen
+    assert set(seen) == {"mean", "poly_kernel", "pieces", "centred", "spread", "trace_sqrt_product", "_triangular", "svdvals", "qr", "eigvalsh"}
+    sums = {name: {kind for kind in kinds if not kind.startswith("int")} for name, kinds in seen.items()}      # whole numbers say how often a row is counted
+    assert set.union(*sums.values()) == {"float64"}, seen
 
 
 def test_float32_features_are_raised_before_anything_is_summed():

@@ -77,7 +77,7 @@ def test_transnetv2_layer_by_layer():
         return F.batch_norm(torch.cat(parts, 1), *statistics, eps=1e-3)
 
     with torch.inference_mode():
-        got = fill(transnetv2.Trunk())(x, 16)
+        got = transnetv2.pooled(fill(transnetv2.Trunk())(x, 0, 20)["frames"], 16)
         y = x
         for stage in range(3):
             first = F.relu(cell(f"SDDCNN.{stage}.DDCNN.0", y))
@@ -156,8 +156,8 @@ def test_windows_of_a_run_in_pieces(window):
         return torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
 
     stream = Windows(Extractor("first", {"fvd": 16}, prepare, First()), 16)
-    for start in range(0, 21, 4):
-        stream.push(frames_of_run[start:start + 4])
+    found = [*(stream.push(frames_of_run[start:start + 4]) for start in range(0, 21, 4)), stream.finish()]
     values = frames_of_run[:, 0, 0, 0].astype(float)
-    np.testing.assert_array_equal(stream.finish()["fvd"], [values[start:start + 16] for start in range(6)])
+    np.testing.assert_array_equal(np.concatenate([part["fvd"] for _, part in found]), [values[start:start + 16] for start in range(6)])
+    assert [first for first, _ in found] == [0, 0, 0, 0, 1, 5, 6], "the number of the first window of each push"
     assert sum(prepared) == 21
