@@ -56,7 +56,7 @@ def paper():
     rows = {name: config.rows[name] for name in ("appa", "unfrozen", "copy")}
     return REPLACE(config, scale="paper", models=models, rows=rows, data=REPLACE(config.data, size=512, videos={}, sets=sets),
                    foundation=REPLACE(config.foundation, source="published"), evaluate=REPLACE(config.evaluate, networks={"fid": "inception"}),
-                   stage1=REPLACE(config.stage1, steps=100_000, batch=2, mixed_precision="bf16"),
+                   stage1=REPLACE(config.stage1, steps=100_000, batch=2, ema=0.0, adversary=0.0, mixed_precision="bf16"),
                    stage2=REPLACE(config.stage2, steps=30_600, mixed_precision="bf16", gradient_checkpointing=True),
                    generate=REPLACE(config.generate, steps=25), claims=REPLACE(config.claims, seeds=[], rows=[], proportions=[], retargeting="appa",
                    errors=REPLACE(config.claims.errors, rows=[], repeated_rows=[]), tau=REPLACE(config.claims.tau, row="appa", values=[])))
