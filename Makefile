@@ -31,7 +31,7 @@ test: $(STAMP) ## lint and tests
 	ruff check .
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive python -m pytest -n auto --dist loadgroup
 
-restore: $(STAMP) ## after a clone: bring back what `dvc push` kept, so that nothing has to run again
+restore: $(STAMP) ## after a clone with a DVC remote of yours: bring back what `dvc push` kept, so that nothing has to run again
 	dvc pull
 	@dvc status --quiet || { dvc status; echo "error: expected the pulled files to match dvc.lock; see above" >&2; exit 1; }
 	snakemake --touch --forceall reproduce --quiet all

@@ -18,7 +18,7 @@ def verify(path, pin):
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: expected a weight file, found none; fetch it, or name another network")
+        raise UserError(f"{path}: expected a weight file, found none; fetch it, or name another network (docs/metrics.md, Networks)")
     digest = sha256_of(path)
     kind, _, wanted = (pin or "sha256:").partition(":")
     found = digest if kind == "sha256" else _git_blob(path)

@@ -28,7 +28,7 @@ GUESSED = 0.5   # of the steps start from the network's own guess, where there i
 
 
 class Stage1:
-    """The networks of stage 1 on one device, with exactly the paper's parts set to train."""
+    """The networks of stage 1 on one device, with exactly the paper's parts set to train, and an Adversary where `stage1.adversary` asks for one."""
 
     def __init__(self, model, config, foundation, device="cpu"):
         """model: tcan.config.Model (its switches appa and train_controlnet count here)."""
@@ -85,6 +85,9 @@ class Stage1:
         return diffusion.loss(self.scheduler, predicted, clean, noise, timesteps)
 
     def judged(self, source, clean, pose, timesteps, noise, keep, generator, step):
+        """The loss with an adversary, as the lite foundation's denoiser learns: the root of each place's error, from noised truth or (in a share of the steps)
+        from what the network itself guessed, and what the adversary learns and teaches beside it. Arguments as in `loss`, on the device; keep as in `predict`.
+        """
         def predict(noisy, timesteps):
             return self.predict(source, noisy, timesteps, pose, keep).float()
 

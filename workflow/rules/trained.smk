@@ -34,7 +34,7 @@ rule autoencoder:
         f"logs/{SCALE}/foundation/autoencoder.log",
     benchmark:
         f"benchmarks/{SCALE}/foundation/autoencoder.tsv"
-    threads: 2  # nothing can be done beside it, and Snakemake holds a rule that names none to one
+    threads: 2  # next to nothing can be done beside it, and Snakemake holds a rule that names none to one
     resources:
         gpu=GPU,
         mem_mb=4000,
@@ -60,7 +60,7 @@ rule draft:
         f"logs/{SCALE}/foundation/draft.log",
     benchmark:
         f"benchmarks/{SCALE}/foundation/draft.tsv"
-    threads: 2  # nothing can be done beside it, and Snakemake holds a rule that names none to one
+    threads: 2  # next to nothing can be done beside it, and Snakemake holds a rule that names none to one
     resources:
         gpu=GPU,
         mem_mb=8000,
@@ -110,7 +110,7 @@ rule denoiser:
         f"logs/{SCALE}/foundation/denoiser.log",
     benchmark:
         f"benchmarks/{SCALE}/foundation/denoiser.tsv"
-    threads: 2  # nothing can be done beside it, and Snakemake holds a rule that names none to one
+    threads: 2  # next to nothing can be done beside it, and Snakemake holds a rule that names none to one
     resources:
         gpu=GPU,
         mem_mb=8000,
