@@ -288,7 +288,7 @@ def test_the_pace_of_a_card_by_hand(paper):
 def test_the_lite_scale_is_as_measured():
     config = load(ROOT / "params.yaml", "lite")
     pace = hours.pace(config)
-    assert hours.stage1(config, "appa", pace) * 3600 == pytest.approx(config.stage1.steps * config.stage1.batch * 0.116)
+    assert hours.stage1(config, "appa", pace) * 3600 == pytest.approx(config.stage1.steps * config.stage1.batch * 0.143)
     assert hours.pace(load(ROOT / "params.yaml", "smoke")).seconds == {}
 
 
