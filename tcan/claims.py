@@ -17,8 +17,11 @@ FORMAT = 1      # of plan.json
 
 def models(config):
     """{name: Model}: every model that a repeated row stands on, once for each further seed."""
-    trained = dict.fromkeys(config.rows[row].model for row in config.claims.rows)
-    return {_seeded(model, seed): dataclasses.replace(config.models[model], seed=seed) for seed in config.claims.seeds for model in trained}
+    claims = config.claims
+    trained, erring = ({config.rows[row].model: None for row in rows} for rows in (claims.rows, claims.learnt_errors.rows))
+    learnt = {_learnt(model): dataclasses.replace(config.models[model], stage2=claims.learnt_errors.stage2) for model in erring}
+    plain = {model: config.models[model] for model in trained}
+    return learnt | {_seeded(name, seed): dataclasses.replace(model, seed=seed) for seed in claims.seeds for name, model in (plain | learnt).items()}
 
 
 def rows(config):
@@ -43,6 +46,14 @@ def _made(config):
             for seed in repeated:
                 rate = claims.errors.repeated_rate
                 yield _seeded(wrong(of, kind, rate), seed), of, _with_seed(dataclasses.replace(exact, errors={kind: rate}), seed)
+    for of in claims.learnt_errors.rows:
+        exact = dataclasses.replace(table[of], model=_learnt(table[of].model), poses="exact")
+        for kind in (None, *claims.learnt_errors.kinds):
+            name = wrong(_learnt(of), kind, claims.errors.repeated_rate) if kind else f"{_learnt(of)}_exact"
+            row = dataclasses.replace(exact, errors={kind: claims.errors.repeated_rate}) if kind else exact
+            yield name, of, row
+            for seed in claims.seeds:
+                yield _seeded(name, seed), of, _with_seed(row, seed)
     of = claims.tau.row
     for tau in claims.tau.values:
         yield f"{FOLDER}/{of}_tau{tau:g}".replace(".", "p"), of, dataclasses.replace(table[of], generate={**table[of].generate, "ptm": True, "tau": tau})
@@ -64,16 +75,17 @@ def splits(config):
 
 
 def plan(config):
-    """What each row is, JSON-able: {"format", "seed", "seeds", "rows": {name: {"of", "title", "seed", "poses", "errors", "tau", "retarget",
+    """What each row is, JSON-able: {"format", "seed", "seeds", "rows": {name: {"of", "title", "seed", "poses", "errors", "learnt", "tau", "retarget",
     "limb_lengths", "splits"}}}.
 
-    of: the row of params.yaml that it was made of; tau: None without the temperature map.
+    of: the row of params.yaml that it was made of; learnt: the rates of errors in the poses of its training; tau: None without the temperature map.
     """
     described, measured, origin = {}, splits(config), {name: of for name, of, _ in _made(config)}
     for name, row in config.every_row.items():
         generation = config.generation(name)
         described[name] = {"of": origin.get(name, name), "title": row.title, "seed": config.seed if row.seed is None else row.seed, "poses": row.poses,
-                           "errors": row.errors, "tau": generation.tau if generation.ptm else None, "retarget": row.retarget,
+                           "errors": row.errors, "learnt": config.model(row.model).stage2.get("errors", {}) if row.model else {},
+                           "tau": generation.tau if generation.ptm else None, "retarget": row.retarget,
                            "limb_lengths": generation.limb_lengths, "splits": measured[name]}
     return {"format": FORMAT, "seed": config.seed, "seeds": [config.seed, *config.claims.seeds], "rows": described}
 
@@ -96,6 +108,11 @@ def _seeded(name, seed):
     return f"{FOLDER}/{name.removeprefix(f'{FOLDER}/')}_seed{seed}"
 
 
+def _learnt(name):
+    """The name of what saw wrong poses in training."""
+    return f"{FOLDER}/{name}_learnt"
+
+
 def wrong(name, kind, rate):
     """The name of the row that has errors of a kind in that part of its poses."""
-    return f"{FOLDER}/{name}_{kind}{round(100 * rate):02d}"
+    return f"{FOLDER}/{name.removeprefix(f'{FOLDER}/')}_{kind}{round(100 * rate):02d}"

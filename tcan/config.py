@@ -55,6 +55,10 @@ class Config:
         where = f"rows.{row}.generate"
         return parse(Generate, {**dataclasses.asdict(self.generate), **self.row(row).generate}, where)
 
+    def second_stage(self, model):
+        """The `stage2` section of a model: the scale's, with the model's own values over it."""
+        return parse(Stage2, {**dataclasses.asdict(self.stage2), **self.model(model).stage2}, f"models.{model}.stage2")
+
     def row(self, name):
         return self.rows[name] if name in self.rows else named(self.every_row, name, "row")
 
@@ -167,11 +171,13 @@ def _check(config):
     for name in (*config.models, *config.rows, *config.external, *config.data.videos, *config.data.sets):
         if not isinstance(name, str) or not name.replace("_", "").isalnum() or not name.isascii():
             raise UserError(f"{name}: expected a name of letters, digits and _, since it becomes a folder; rename it in params.yaml")
-        if wrong := set(row.errors) - {kind.name for kind in dataclasses.fields(Errors)}:
-            raise UserError(unknown(sorted(wrong)[0], [kind.name for kind in dataclasses.fields(Errors)], f"rows.{name}.errors"))
     _check_sources(config)
     _check_sets(config)
     _check_claims(config)
+    for where, errors in ({f"rows.{name}.errors": row.errors for name, row in config.rows.items()}
+                          | {f"models.{name}.stage2.errors": config.second_stage(name).errors for name in config.every_model}).items():
+        if wrong := set(errors) - {kind.name for kind in dataclasses.fields(Errors)}:
+            raise UserError(unknown(sorted(wrong)[0], [kind.name for kind in dataclasses.fields(Errors)], where))
     window = max(config.generation(name).window for name in config.rows)
     if config.data.clip_frames < max(window, config.stage2.frames, config.evaluate.window):
         raise UserError(f"data.clip_frames: expected at least a window ({max(window, config.stage2.frames, config.evaluate.window)}), "
@@ -225,6 +231,8 @@ def _check_claims(config):
     trained = [name for name, row in config.rows.items() if row.model is not None]
     for key, names, known in (("rows", claims.rows, trained), ("proportions", claims.proportions, claims.rows), ("errors.rows", claims.errors.rows, trained),
                               ("errors.repeated_rows", claims.errors.repeated_rows, [name for name in claims.errors.rows if name in claims.rows]),
+                              ("learnt_errors.rows", claims.learnt_errors.rows, claims.errors.repeated_rows),
+                              ("learnt_errors.kinds", claims.learnt_errors.kinds, claims.errors.kinds),
                               ("tau.row", [claims.tau.row], trained), ("retargeting", [claims.retargeting], trained)):
         for name in names:
             if name not in known:

@@ -242,8 +242,11 @@ class Stage1(Training):
 
 @dataclass(frozen=True)
 class Stage2(Training):
+    """`errors`: rates of errors put into the train clips' poses beside those that the estimator makes, as in `data.errors`."""
+
     frames: int = field(metadata={"min": 1})
     noise: str = field(metadata={"choices": NOISES})
+    errors: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -303,6 +306,16 @@ class InjectedErrors:
 
 
 @dataclass(frozen=True)
+class LearntErrors:
+    """Models that see wrong poses in training: those of `rows`, with `stage2` over the scale's (its `errors` among it), for every seed; generated from
+    exact poses and from those with errors of `kinds`, at the repeated rate of InjectedErrors."""
+
+    rows: list[str]
+    kinds: list[str] = field(metadata={"choices": ("missing", "swap", "dropout", "jitter")})
+    stage2: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Taus:
     """A row, generated with the temperature map at each of the values of tau (eq. 5)."""
 
@@ -318,6 +331,7 @@ class Claims:
     rows: list[str]
     proportions: list[str]
     errors: InjectedErrors
+    learnt_errors: LearntErrors
     tau: Taus
     retargeting: str
     protocols: list[str]
@@ -325,13 +339,14 @@ class Claims:
 
 @dataclass(frozen=True)
 class Model:
-    """What is trained: the switches of Table 2."""
+    """What is trained: the switches of Table 2, and what it changes of the scale's `stage2`."""
 
     appa: bool
     temporal_controlnet: bool
     motion_module: str = field(metadata={"choices": ("mm1", "mm2")})
     train_controlnet: bool = False
     seed: int | None = None  # None: the scale's
+    stage2: dict = field(default_factory=dict)
 
     @property
     def stage1(self):

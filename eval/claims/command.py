@@ -127,6 +127,17 @@ CLAIMS = (
 )
 
 
+def learnt_poses(kind):
+    """Claim 2c of one kind of error."""
+    told, untold = (Side("appa", error=kind, learnt=True), Side("appa_tctrln", error=kind, learnt=True)), Side("appa", error=kind)
+    seen = ("LPIPS", "FVD", *(() if kind == "swap" else JOINTS))
+    return Claim(f"tctrln_learnt_{kind}", f"2c, {kind}", f"It helps where it was trained on wrong poses: {kind}",
+                 "Seeing the neighbouring frames' poses, the ControlNet with temporal layers makes up for errors in single ones.", "Section 3.2; Fig. 9",
+                 f"As 2b ({KINDS.get(kind, kind)}), but both were trained on clips whose poses are about as wrong as those that drive them, and for longer: "
+                 "only who sees errors in training can learn to make up for them. Shown last is what that training does without T-CtrlN.",
+                 (Comparison(*told, seen, changes=True), Comparison(*told, (), beside=seen), Comparison(untold, told[0], (), beside=seen)))
+
+
 def wrong_poses(kind):
     """Claim 2b of one kind of error."""
     sides, blind = (Side("appa", error=kind), Side("appa_tctrln", error=kind)), JOINTS if kind == "swap" else ()
@@ -162,7 +173,8 @@ def run(args):
 
 def claims(results):
     """The Claims that a plan can put to the test: of wrong poses, one for each kind of error that it has, right after that of exact ones."""
-    return tuple(claim for one in CLAIMS for claim in (one, *(map(wrong_poses, results.kinds()) if one.key == "tctrln" else ())))
+    wrong = (*map(wrong_poses, results.kinds()), *map(learnt_poses, results.kinds(learnt=True)))
+    return tuple(claim for one in CLAIMS for claim in (one, *(wrong if one.key == "tctrln" else ())))
 
 
 def judge_all(results):

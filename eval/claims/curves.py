@@ -44,7 +44,7 @@ def draw(results, folder):
 
 def erring(results):
     """The rows of params.yaml that have rows with errors, in the plan's order."""
-    found = list(dict.fromkeys(row.of for row in results.rows.values() if len(row.errors) == 1 and row.seed == results.seed and TEST in row.splits))
+    found = list(dict.fromkeys(row.of for row in results.erring() if row.seed == results.seed and TEST in row.splits))
     if not found:
         raise results.gap("rows with errors in their poses")
     return found
@@ -55,7 +55,7 @@ def robustness(results):
     systems, lines = erring(results), []
     for kind in results.kinds():
         for of in systems:
-            rates = sorted({row.errors[kind] for row in results.rows.values() if row.of == of and row.seed == results.seed and list(row.errors) == [kind]})
+            rates = sorted({row.errors[kind] for row in results.erring() if row.of == of and row.seed == results.seed and kind in row.errors})
             for quality in QUALITIES if rates else ():
                 start = _erring_entry(results, of, kind, 0, quality)
                 for rate in [0, *rates]:

@@ -60,9 +60,10 @@ def frame(outcomes):
 
 
 def label(row, results):
-    """A row's title with what sets it apart: its poses and the errors in them, no retargeting."""
+    """A row's title with what sets it apart: what it was trained on, its poses and the errors in them, no retargeting."""
     main = results.main(row.of)
-    more = [f"{100 * rate:g} % {kind}" for kind, rate in row.errors.items()] + (["exact poses"] if row.poses != main.poses and not row.errors else [])
+    more = ["trained on wrong poses"] * bool(row.learnt)
+    more += [f"{100 * rate:g} % {kind}" for kind, rate in row.errors.items()] + (["exact poses"] if row.poses != main.poses and not row.errors else [])
     more += ["no retargeting"] * (not row.retarget) + ["limb lengths over the clip"] * (row.limb_lengths != main.limb_lengths)
     more += ([f"tau {row.tau:g}"] if row.tau is not None and row.tau != main.tau else [])
     return ", ".join([row.title, *more])

@@ -15,8 +15,8 @@ TEST, BIZARRE = "test", "bizarre"
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the plan. of: the row of params.yaml that it was made of; errors: {kind: rate} put into its poses; tau: None without the map; limb_lengths:
-    of the driving person, in its `first` frame or over the `clip`; splits: those that were scored."""
+    """A row of the plan. of: the row of params.yaml that it was made of; errors: {kind: rate} put into its poses; learnt: those put into its training's; tau:
+    None without the map; limb_lengths: of the driving person, in its `first` frame or over the `clip`; splits: those that were scored."""
 
     name: str
     of: str
@@ -24,6 +24,7 @@ class Row:
     seed: int
     poses: str
     errors: dict
+    learnt: dict
     tau: float | None
     retarget: bool
     limb_lengths: str
@@ -33,7 +34,8 @@ class Row:
 @dataclass(frozen=True)
 class Side:
     """What a claim compares: the rows made of `of`, one for each seed. seeded: False for what trains nothing, so has no seeds; error: the kind of error in
-    its (exact) poses, at the highest rate that all seeds have; exact: exact poses without errors; limb_lengths: None for those of the row itself."""
+    its (exact) poses, at the highest rate that all seeds have; exact: exact poses without errors; limb_lengths: None for those of the row itself; learnt:
+    whether it was trained on wrong poses."""
 
     of: str
     seeded: bool = True
@@ -41,6 +43,7 @@ class Side:
     retarget: bool = True
     exact: bool = False
     limb_lengths: str | None = None
+    learnt: bool = False
 
 
 class Results:
@@ -53,8 +56,8 @@ class Results:
         plan = self._read(path)
         try:
             self.seed, self.seeds = plan["seed"], tuple(plan["seeds"])
-            self.rows = {name: Row(name, row["of"], str(row["title"]), int(row["seed"]), row["poses"], dict(row["errors"]), row["tau"], bool(row["retarget"]),
-                                   str(row["limb_lengths"]), tuple(row["splits"])) for name, row in plan["rows"].items()}
+            self.rows = {name: Row(name, row["of"], str(row["title"]), int(row["seed"]), row["poses"], dict(row["errors"]), dict(row["learnt"]),
+                                   row["tau"], bool(row["retarget"]), str(row["limb_lengths"]), tuple(row["splits"])) for name, row in plan["rows"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._unlike(path, "seed, seeds and rows", f"{type(error).__name__}: {error}") from error
         self.metrics = {row.name: self._metrics(row) for row in self.rows.values() if TEST in row.splits}
@@ -65,12 +68,12 @@ class Results:
         """Where a row's metrics.json is, or its measures of a split."""
         return self.folder / row.name / (f"measures.{split}.json" if split else "metrics.json")
 
-    def find(self, of, seed=None, split=TEST, poses=ESTIMATED, errors=None, retarget=True, limb_lengths=None, **tau):
+    def find(self, of, seed=None, split=TEST, poses=ESTIMATED, errors=None, retarget=True, limb_lengths=None, learnt=False, **tau):
         """The one Row that is so, or None. seed: default the plan's; tau, limb_lengths: default those of the row of params.yaml itself."""
         main = self.main(of)
-        wanted = (of, self.seed if seed is None else seed, poses, errors or {}, tau.get("tau", main.tau), retarget, limb_lengths or main.limb_lengths)
+        wanted = (of, self.seed if seed is None else seed, poses, errors or {}, tau.get("tau", main.tau), retarget, limb_lengths or main.limb_lengths, learnt)
         found = [row for row in self.rows.values() if split in row.splits
-                 and wanted == (row.of, row.seed, row.poses, row.errors, row.tau, row.retarget, row.limb_lengths)]
+                 and wanted == (row.of, row.seed, row.poses, row.errors, row.tau, row.retarget, row.limb_lengths, bool(row.learnt))]
         if main in found:       # a derived row may repeat the row itself, such as a tau that is its own
             return main
         if len(found) > 1:
@@ -124,9 +127,13 @@ class Results:
         """A UserError for what the plan lacks."""
         return UserError(f"{self.folder / 'claims/plan.json'}: expected {what}, got none; make the plan again: {self.command}")
 
-    def kinds(self):
-        """The kinds of errors that the plan's rows have in their poses, in its order."""
-        return tuple(dict.fromkeys(kind for row in self.rows.values() for kind in row.errors if len(row.errors) == 1))
+    def kinds(self, learnt=False):
+        """The kinds of errors that the plan's rows have in their poses, in its order; learnt: as of `erring`."""
+        return tuple(dict.fromkeys(kind for row in self.erring(learnt) for kind in row.errors))
+
+    def erring(self, learnt=False):
+        """The plan's rows that have errors of one kind in their poses; learnt: of those that were trained on wrong poses, or of the others."""
+        return [row for row in self.rows.values() if len(row.errors) == 1 and bool(row.learnt) == learnt]
 
     def rendered(self):
         """The test clips that are rendered: those whose true key points are known, so that they have a key-point error."""
@@ -138,7 +145,8 @@ class Results:
 
     def _row(self, side, seed, split, rates):
         errors = {side.error: rates[side.error]} if side.error else {}
-        return self.find(side.of, seed, split, EXACT if side.error or side.exact else self.main(side.of).poses, errors, side.retarget, side.limb_lengths)
+        poses = EXACT if side.error or side.exact else self.main(side.of).poses
+        return self.find(side.of, seed, split, poses, errors, side.retarget, side.limb_lengths, side.learnt)
 
     def _metrics(self, row):
         path = self.path(row)

@@ -1,16 +1,14 @@
 """What is generated: a source picture and the key points that drive it, for every clip of a split."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tcan.sections import Errors
 from tcan.data import clips
 from tcan.errors import UserError
 from tcan.pose import keypoints
-from tcan.pose.corrupt import add_errors
+from tcan.pose.corrupt import add_errors, rates_of
 from tcan.pose.keypoints import Keypoints
 from tcan.seeds import rng
 
@@ -78,8 +76,7 @@ def _wrong(points, row, seed, clip):
     """Key points with the row's errors. Their stream is the scale's and the clip's alone: all rows at a rate see the same errors."""
     if not row.errors:
         return points
-    rates = {kind.name: 0.0 for kind in dataclasses.fields(Errors)} | row.errors
-    return add_errors(points, Errors(**rates), rng(seed, "claimed_errors", clip))
+    return add_errors(points, rates_of(row.errors), rng(seed, "claimed_errors", clip))
 
 
 def resized(points, size):

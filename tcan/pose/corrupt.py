@@ -1,8 +1,11 @@
 """A pose estimator's errors, put into exact key points at stated rates; and such rates measured in what an estimator found."""
 
+import dataclasses
+
 import numpy as np
 
 from tcan.pose.keypoints import INDEX, MIRRORED, Keypoints
+from tcan.sections import Errors
 
 ARMS = tuple(INDEX[f"{side}_{joint}"] for side in ("right", "left") for joint in ("shoulder", "elbow", "wrist"))
 LEGS = tuple(INDEX[f"{side}_{joint}"] for side in ("right", "left") for joint in ("hip", "knee", "ankle"))
@@ -37,6 +40,11 @@ def add_errors(keypoints, errors, rng):
     lost |= dropped[:, None]
     xy[lost], score[lost] = np.nan, 0
     return Keypoints(xy, score, keypoints.size, "exact+errors")
+
+
+def rates_of(errors):
+    """The Errors of {kind: rate}, none of the kinds that aren't named."""
+    return Errors(**{kind.name: 0.0 for kind in dataclasses.fields(Errors)} | errors)
 
 
 def measure_rates(keypoints):

@@ -13,23 +13,27 @@ from tcan.data import clips
 from tcan.errors import UserError
 from tcan.files import atomic_dir, atomic_file, keep_run, sha256_of, sha256_of_folder
 from tcan.pose import keypoints
+from tcan.pose.corrupt import add_errors, rates_of
 from tcan.pose.draw import draw
 from tcan.pose.keypoints import Keypoints
 from tcan.progress import Progress
 from tcan.provenance import write_run
+from tcan.seeds import rng
 
 
 class TrainClips:
     """The encoded train split. A place is (clip, frame); only the frames asked for are read, so that a set larger than the memory serves as well."""
 
-    def __init__(self, folder, canvas):
-        """folder: what `tcan latents` wrote; canvas: as in tcan.pose.draw.draw."""
+    def __init__(self, folder, canvas, errors=None, seed=0):
+        """folder: what `tcan latents` wrote; canvas: as in tcan.pose.draw.draw; errors: rates of errors that are put into the poses, as an estimator's the same
+        whenever a frame is asked for ({kind: rate}, tcan.pose.corrupt.add_errors), drawn by the seed."""
         try:
             table = pd.read_csv(Path(folder) / "clips.csv", dtype={"id": str})
         except FileNotFoundError as error:
             raise UserError(f"{folder}: expected the encoded train split, found none; run `tcan latents` first") from error
         self.paths, self.lengths = [Path(folder) / f"{name}.safetensors" for name in table.id], table.frames.tolist()
         self.canvas, self.opened = canvas, {}
+        self.errors, self.seed, self.with_errors = errors, seed, {}
 
     def latents(self, places):
         """float32 (n, c, h', w')."""
@@ -44,10 +48,19 @@ class TrainClips:
         return torch.from_numpy(self.pictures(places)).permute(0, 3, 1, 2).float() / 255
 
     def _drawn(self, clip, frame):
+        points = self._wrong(clip).frames(slice(frame, frame + 1)) if self.errors else self._points(clip, slice(frame, frame + 1))
+        return draw(points, self.canvas, tuple(self._file(clip).get_tensor("frame_size").tolist()))
+
+    def _points(self, clip, frames):
         file = self._file(clip)
-        xy, score = (file.get_slice(name)[frame:frame + 1].numpy() for name in ("xy", "score"))
-        size = tuple(file.get_tensor("size").tolist())
-        return draw(Keypoints(xy, score, size, ""), self.canvas, tuple(file.get_tensor("frame_size").tolist()))
+        xy, score = (file.get_slice(name)[frames].numpy() for name in ("xy", "score"))
+        return Keypoints(xy, score, tuple(file.get_tensor("size").tolist()), "")
+
+    def _wrong(self, clip):
+        """A clip's key points with errors, those of all of its frames drawn at once."""
+        if clip not in self.with_errors:
+            self.with_errors[clip] = add_errors(self._points(clip, slice(None)), rates_of(self.errors), rng(self.seed, "train errors", clip))
+        return self.with_errors[clip]
 
     def _file(self, clip):
         if clip not in self.opened:

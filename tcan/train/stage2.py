@@ -1,5 +1,6 @@
 """Stage 2 (section 3.2): motion modules in the denoising UNet and, with T-CtrlN, in the ControlNet. These alone are trained."""
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -84,9 +85,10 @@ class Stage2:
 
 
 def run(args, config):
-    model, options = config.model(args.name), config.stage2
-    config = config.seeded(model.seed)
-    clips, processes, foundation = TrainClips(args.latents, config.pose.canvas), accelerator(options.mixed_precision), Foundation(args.foundation)
+    model, options = config.model(args.name), config.second_stage(args.name)
+    config = dataclasses.replace(config.seeded(model.seed), stage2=options)
+    clips = TrainClips(args.latents, config.pose.canvas, options.errors, config.seed)
+    processes, foundation = accelerator(options.mixed_precision), Foundation(args.foundation)
     if short := [length for length in clips.lengths if length < options.frames]:
         raise UserError(f"{args.latents}: expected clips of at least stage2.frames ({options.frames}), got one of {min(short)}; "
                         "make clips longer or stage2.frames smaller")

@@ -33,6 +33,8 @@ def test_each_row_differs_in_what_its_name_says(lite):
     assert lite.generation("claims/limb_lengths_clip").limb_lengths == "clip"
     assert unlike(rows["claims/limb_lengths_clip"], lite.rows["tcan_mm2"]) == {"generate"}
     assert unlike(rows["claims/no_retargeting_seed2025"], rows["claims/tcan_mm2_seed2025"]) == {"retarget"}
+    assert unlike(rows["claims/appa_learnt_missing30"], rows["claims/appa_missing30"]) == {"model"}
+    assert unlike(rows["claims/appa_learnt_dropout30_seed2025"], rows["claims/appa_dropout30_seed2025"]) == {"model"}
 
 
 def test_every_row_has_its_model_and_every_seed_its_stage_1(lite):
@@ -41,6 +43,10 @@ def test_every_row_has_its_model_and_every_seed_its_stage_1(lite):
             assert lite.model(row.model).seed == row.seed, name
     assert lite.model("claims/appa_mm1_seed2025").stage1 == "claims/appa_seed2025"
     assert unlike(lite.model("claims/appa_mm1_seed2025"), lite.model("appa_mm1")) == {"seed"}
+    assert unlike(lite.model("claims/appa_mm1_learnt_seed2025"), lite.model("claims/appa_mm1_seed2025")) == {"stage2"}
+    assert lite.model("claims/appa_mm1_learnt_seed2025").stage1 == "claims/appa_seed2025", "stage 1 is shared"
+    assert unlike(lite.second_stage("claims/appa_mm1_learnt"), lite.stage2) == {"steps", "learning_rate", "errors"}
+    assert lite.second_stage("appa_mm1") == lite.stage2
 
 
 def test_the_plan_tells_what_each_row_is(lite, tmp_path):
@@ -49,8 +55,9 @@ def test_the_plan_tells_what_each_row_is(lite, tmp_path):
     assert plan["seeds"] == [lite.seed, *lite.claims.seeds]
     assert plan["rows"].keys() == lite.every_row.keys()
     assert plan["rows"]["claims/appa_missing30_seed2026"] == {
-        "of": "appa", "title": lite.rows["appa"].title, "seed": 2026, "poses": "exact", "errors": {"missing": 0.3}, "tau": None, "retarget": True,
+        "of": "appa", "title": lite.rows["appa"].title, "seed": 2026, "poses": "exact", "errors": {"missing": 0.3}, "learnt": {}, "tau": None, "retarget": True,
         "limb_lengths": "first", "splits": ["test"]}
+    assert plan["rows"]["claims/appa_learnt_missing30"]["learnt"] == {"missing": 0.2, "dropout": 0.2} and plan["rows"]["copy"]["learnt"] == {}
     assert plan["rows"]["tcan_mm1"]["tau"] == 3.0 and plan["rows"]["copy"]["splits"] == ["test"]
     seeds = ("", "_seed2025", "_seed2026")
     odd = {f"{'claims/' if seed else ''}{row}{seed}" for row in ("base", "unfrozen", "tcan_mm2") for seed in seeds}
@@ -66,6 +73,10 @@ def test_the_plan_tells_what_each_row_is(lite, tmp_path):
     (("errors", "repeated_rows"), ["tcan_mm2"], "claims.errors.repeated_rows: expected one of"),
     (("errors", "repeated_rate"), 0.4, "claims.errors.repeated_rate: expected one of the rates"),
     (("errors", "kinds"), ["blur"], "claims.errors.kinds"),
+    (("learnt_errors", "rows"), ["tcan_mm1"], "claims.learnt_errors.rows: expected one of"),
+    (("learnt_errors", "kinds"), ["jitter"], "claims.learnt_errors.kinds: expected one of"),
+    (("learnt_errors", "stage2"), {"step": 4}, "models.claims/appa_mm1_learnt.stage2.step"),
+    (("learnt_errors", "stage2"), {"errors": {"blur": 0.1}}, "models.claims/appa_mm1_learnt.stage2.errors: expected one of|blur"),
     (("seeds",), [2024], "claims.seeds: expected seeds beside 2024"),
 ])
 def test_mistakes_are_named(tmp_path, path, value, message):

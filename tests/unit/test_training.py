@@ -185,6 +185,21 @@ def test_clips_give_the_frames_asked_for(clips):
     assert pose.shape == (1, 3, 32, 32) and torch.equal((pose * 255).round().byte()[0].permute(1, 2, 0), torch.from_numpy(whole[2]))
 
 
+def test_errors_are_put_into_a_clips_poses_and_stay(clips):
+    """Whatever frames are asked for, in whatever order, and nothing else is touched."""
+    def wrong(**rates):
+        return TrainClips(clips.paths[0].parent, 64, rates, seed=1)
+
+    places = [(1, frame) for frame in range(40)]
+    dropped = wrong(dropout=0.5)
+    nobody = [not picture.any() for picture in dropped.pictures(places)]
+    assert 8 < sum(nobody) < 32 and [not picture.any() for picture in wrong(dropout=0.5).pictures(places[::-1])] == nobody[::-1]
+    kept = [place for place, empty in zip(places, nobody) if not empty]
+    assert np.array_equal(dropped.pictures(kept), clips.pictures(kept)) and torch.equal(dropped.latents(places), clips.latents(places))
+    assert np.array_equal(wrong(missing=0.0).pictures(places), clips.pictures(places))
+    assert not np.array_equal(TrainClips(clips.paths[0].parent, 64, {"dropout": 0.5}, seed=2).pictures(places), dropped.pictures(places))
+
+
 def test_pairs_are_of_one_clip_and_far_enough_apart():
     pairs = [draw_pair([5, 40], 10, torch.Generator().manual_seed(seed)) for seed in range(300)]
     for (clip, source), (other, driving) in pairs:

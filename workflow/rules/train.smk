@@ -59,7 +59,7 @@ rule stage2:
         run=f"models/{SCALE}/{{model}}/run.json",
         curve=f"results/{SCALE}/curves/{{model}}.csv",
     params:
-        config=CONFIG.resolved("seed", "pose", "diffusion", "appearance", "stage2"),
+        config=CONFIG.resolved("seed", "pose", "diffusion", "appearance", "stage2"),  # the scale's; the model says what it changes of it
         model=lambda wildcards: asdict(MODELS[wildcards.model]),
         stage1=lambda wildcards, input: Path(input.stage1).parent,
         run=lambda wildcards: f"runs/{SCALE}/{wildcards.model}",

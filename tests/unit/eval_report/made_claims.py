@@ -26,8 +26,8 @@ def plan(seeds=SEEDS, kinds=("missing", "swap", "dropout"), rates=(0.1, 0.3, 0.5
     """A plan.json like the pipeline's: trained rows with every seed, wrong poses at several rates, several taus, one row without retargeting."""
     def row(of, seed=seeds[0], **changes):
         both = of in ("base", "unfrozen", "tcan_mm2")
-        return {"of": of, "title": TITLES[of], "seed": seed, "poses": "estimated", "errors": {}, "tau": TAUS.get(of), "retarget": True, "limb_lengths": "first",
-                "splits": ["test", "bizarre"] if both else ["test"], **changes}
+        return {"of": of, "title": TITLES[of], "seed": seed, "poses": "estimated", "errors": {}, "learnt": {}, "tau": TAUS.get(of), "retarget": True,
+                "limb_lengths": "first", "splits": ["test", "bizarre"] if both else ["test"], **changes}
 
     rows = {of: row(of) for of in TITLES}
     for seed in seeds[1:]:
@@ -39,6 +39,9 @@ def plan(seeds=SEEDS, kinds=("missing", "swap", "dropout"), rates=(0.1, 0.3, 0.5
             rows |= {f"claims/{of}_{kind}{round(100 * rate)}": row(of, poses="exact", errors={kind: rate}) for rate in rates}
             rows |= {f"claims/{of}_{kind}{round(100 * repeated)}_seed{seed}": row(of, seed, poses="exact", errors={kind: repeated})
                      for seed in seeds[1:] if of != "tcan_mm1"}
+        for kind in ("exact", *(kind for kind in kinds if kind != "swap")) if of != "tcan_mm1" else ():
+            wrong = {} if kind == "exact" else {kind: repeated}
+            rows |= {f"claims/{of}_learnt_{kind}_seed{seed}": row(of, seed, poses="exact", errors=wrong, learnt={"missing": 0.2}) for seed in seeds}
     rows |= {f"claims/tcan_mm1_tau{tau}": row("tcan_mm1", tau=float(tau)) for tau in taus}
     for seed in seeds:
         end = "" if seed == seeds[0] else f"_seed{seed}"
@@ -52,7 +55,8 @@ def factor(row, metric, effects):
     found = effects.get((row["of"], metric), effects.get(row["of"], 1.0))
     if not row["retarget"]:
         found *= effects.get("no_retargeting", 1.4)
-    robust = effects.get("robust", 0.6) if row["of"] in ("appa_tctrln", "tcan_mm1") else 1
+    robust = effects.get("robust", 0.6) if row["of"] in ("appa_tctrln", "tcan_mm1") and not row["learnt"] else 1
+    robust *= 0.5 if row["learnt"] else 1
     found *= 1 + sum(rate * robust * {"missing": 0.8, "swap": 0.5, "dropout": 1.6}[kind] for kind, rate in row["errors"].items())
     if row["tau"] is not None and metric == "background-flicker":
         found *= 1 - 0.12 * (1 - np.exp(-row["tau"] / 2.5))

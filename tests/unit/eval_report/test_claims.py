@@ -13,10 +13,11 @@ from eval.claims.statistics import FAILS, HOLDS, NEITHER
 from eval.cli import main
 
 # appa is better than base; FVD alone is clearly better with T-CtrlN; mm2 is worse than mm1; the frozen ControlNet is as good as the trained one; copying the
-# source has the better FID. Retargeting, PTM and wrong poses have the generator's own effects.
+# source has the better FID. Retargeting, PTM and wrong poses have the generator's own effects: trained on wrong poses, both bear them half as badly.
 EFFECTS = {"base": 1.2, "unfrozen": 1.2, ("appa_tctrln", "FVD"): 0.8, ("tcan_mm1", "FVD"): 0.8, "tcan_mm2": 1.2, "copy": 2.0, ("copy", "FID"): 0.4, "warp": 2.0}
-VERDICTS = {"appa": HOLDS, "tctrln": NEITHER, "tctrln_missing": HOLDS, "tctrln_swap": HOLDS, "tctrln_dropout": HOLDS, "ptm": HOLDS, "mm2": FAILS,
-            "frozen": NEITHER, "retargeting": HOLDS, "floors": FAILS}
+VERDICTS = {"appa": HOLDS, "tctrln": NEITHER, "tctrln_missing": HOLDS, "tctrln_swap": HOLDS, "tctrln_dropout": HOLDS,
+            "tctrln_learnt_missing": NEITHER, "tctrln_learnt_dropout": NEITHER, "ptm": HOLDS, "mm2": FAILS, "frozen": NEITHER, "retargeting": HOLDS,
+            "floors": FAILS}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,9 @@ def test_planted_effects_get_their_verdicts(made):
     assert rows[0] == ["claims/appa_swap30", "claims/appa_swap30_seed2025", "claims/appa_swap30_seed2026"], "the rate that all seeds have"
     swap, missing = ([finding.label for finding in outcomes[key].findings if finding.counted] for key in ("tctrln_swap", "tctrln_missing"))
     assert swap == ["change of LPIPS", "change of FVD"] and missing == [*swap, "change of keypoint-error"], "swaps can't be seen in the key points' error"
+    told = [finding for finding in outcomes["tctrln_learnt_missing"].findings if finding.comparison.b.learnt and not finding.comparison.a.learnt]
+    assert {finding.label: finding.effect.verdict for finding in told} == dict.fromkeys(("LPIPS", "FVD", "keypoint-error"), HOLDS)
+    assert not any(finding.counted for finding in told), "what the training alone does is shown"
     shown = {finding.label: finding for finding in outcomes["ptm"].findings}
     assert not shown["FVD"].counted and shown["background-flicker"].counted
 
@@ -116,7 +120,7 @@ def test_equal_results_give_equal_bytes_and_other_files_stay(made):
 def test_two_videos_and_two_seeds_are_enough_to_run(small):
     assert command(small, scale="smoke") == 0
     table = pd.read_csv(small / "reports/lite/claims.csv")
-    assert set(table["key"]) == VERDICTS.keys() - {"tctrln_swap", "tctrln_dropout"}
+    assert set(table["key"]) == VERDICTS.keys() - {"tctrln_swap", "tctrln_dropout", "tctrln_learnt_dropout"}
     assert set(table.query("metric == 'keypoint-error' and split == 'test'")["verdict"]) == {NEITHER}, "of one rendered clip nothing is said"
     assert "one video" in (small / "reports/lite/claims.md").read_text()
 
