@@ -42,14 +42,14 @@ def _made(config):
             yield _seeded(name, seed), of, _with_seed(exact, seed)
         for kind in claims.errors.kinds:
             for rate in claims.errors.rates:
-                yield wrong(of, kind, rate), of, dataclasses.replace(exact, errors={kind: rate})
+                yield _wrong(of, kind, rate), of, dataclasses.replace(exact, errors={kind: rate})
             for seed in repeated:
                 rate = claims.errors.repeated_rate
-                yield _seeded(wrong(of, kind, rate), seed), of, _with_seed(dataclasses.replace(exact, errors={kind: rate}), seed)
+                yield _seeded(_wrong(of, kind, rate), seed), of, _with_seed(dataclasses.replace(exact, errors={kind: rate}), seed)
     for of in claims.learnt_errors.rows:
         exact = dataclasses.replace(table[of], model=_learnt(table[of].model), poses="exact")
         for kind in (None, *claims.learnt_errors.kinds):
-            name = wrong(_learnt(of), kind, claims.errors.repeated_rate) if kind else f"{_learnt(of)}_exact"
+            name = _wrong(_learnt(of), kind, claims.errors.repeated_rate) if kind else f"{_learnt(of)}_exact"
             row = dataclasses.replace(exact, errors={kind: claims.errors.repeated_rate}) if kind else exact
             yield name, of, row
             for seed in claims.seeds:
@@ -63,6 +63,12 @@ def _made(config):
         yield name, of, row
         for seed in claims.seeds if of in claims.rows else ():
             yield _seeded(name, seed), of, _with_seed(row, seed)
+
+
+def wrong_poses(config, kind):
+    """The rows of Fig. 9: those with errors of a kind at the rate that every seed has, as trained like all others and trained on wrong poses."""
+    claims = config.claims
+    return [_wrong(name, kind, claims.errors.repeated_rate) for name in (*claims.errors.repeated_rows, *map(_learnt, claims.learnt_errors.rows))]
 
 
 def splits(config):
@@ -113,6 +119,6 @@ def _learnt(name):
     return f"{FOLDER}/{name}_learnt"
 
 
-def wrong(name, kind, rate):
+def _wrong(name, kind, rate):
     """The name of the row that has errors of a kind in that part of its poses."""
     return f"{FOLDER}/{name.removeprefix(f'{FOLDER}/')}_{kind}{round(100 * rate):02d}"

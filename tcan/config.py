@@ -188,9 +188,10 @@ def _check(config):
     if config.foundation.source != "published" and config.diffusion.prediction_type != "sample":
         raise UserError(f"diffusion.prediction_type: expected sample, which the foundation of source {config.foundation.source} predicts, "
                         f"got {config.diffusion.prediction_type}; set it, or foundation.source to published")
-    if config.stage1.adversary and config.diffusion.prediction_type != "sample":
-        raise UserError(f"stage1.adversary: expected 0 where diffusion.prediction_type isn't sample, got {config.stage1.adversary} with "
-                        f"{config.diffusion.prediction_type}; an adversary judges latents, so they must be what is predicted")
+    for where, options in {"stage1": config.stage1, "stage2": config.stage2}.items():
+        if options.adversary and config.diffusion.prediction_type != "sample":
+            raise UserError(f"{where}.adversary: expected 0 where diffusion.prediction_type isn't sample, got {options.adversary} with "
+                            f"{config.diffusion.prediction_type}; an adversary judges latents, so they must be what is predicted")
     if config.data.size % 8:
         raise UserError(f"data.size: expected a multiple of 8, got {config.data.size}")
 

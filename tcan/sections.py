@@ -246,6 +246,7 @@ class Stage2(Training):
 
     frames: int = field(metadata={"min": 1})
     noise: str = field(metadata={"choices": NOISES})
+    adversary: float = field(metadata={"min": 0})
     errors: dict[str, float] = field(default_factory=dict)
 
 

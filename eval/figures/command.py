@@ -8,7 +8,8 @@ MODULES = {3: "eval.figures.texture", 4: "eval.figures.attention", 5: "eval.figu
            7: "eval.figures.characters", 9: "eval.figures.wrong_poses"}
 LARGE = 500_000     # bytes above which a .png without a need for it weighs on git
 ROWS = {3: ["base", "appa"], 5: ["base", "appa", "appa_tctrln", "tcan_mm1", "tcan_mm2", "copy", "warp"],
-        6: ["claims/no_retargeting", "tcan_mm2", "claims/limb_lengths_clip"], 7: ["base", "unfrozen"]}
+        6: ["claims/no_retargeting", "tcan_mm2", "claims/limb_lengths_clip"], 7: ["base", "unfrozen"],
+        9: ["claims/appa_missing30", "claims/appa_tctrln_missing30", "claims/appa_learnt_missing30", "claims/appa_tctrln_learnt_missing30"]}
 
 
 def add_arguments(parser):
@@ -20,12 +21,10 @@ def add_arguments(parser):
     parser.add_argument("--data", type=Path, required=True, help="folder of frames/, poses/, exact/ and driving/")
     parser.add_argument("--out", type=Path, required=True, help="the file to write: .png, .webp, or no suffix for whichever suits the size")
     parser.add_argument("--clips", nargs="+", metavar="CLIP", help="the clips to show; of figures 6 and 7 CHARACTER__CLIP (default: a few, as the figure says)")
-    parser.add_argument("--rows", nargs="+", metavar="ROW", help="figures 3, 5, 6 and 7: the rows to show (default: the paper's)")
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="of every figure but 4: the rows to show (default: the paper's)")
     parser.add_argument("--attention", type=Path, nargs="+", default=[], metavar="FOLDER", help="figure 4: folders that `python -m tcan attention` wrote")
-    parser.add_argument("--without", default="claims/appa_missing30", metavar="ROW", help="figure 9: the row without T-CtrlN (default: %(default)s)")
-    parser.add_argument("--with", dest="with_", default="claims/appa_tctrln_missing30", metavar="ROW", help="figure 9: the row with it (default: %(default)s)")
     parser.add_argument("--driving", type=Path, metavar="FOLDER", help="figures 6, 7 and 9: folder of CASE.npz, the key points that drove the rows "
-                        "(default: DATA/driving/ROW/bizarre of the row shown, of figure 9 DATA/driving/ROW/test of the row --without)")
+                        "(default: DATA/driving/ROW/bizarre of the row shown, of figure 9 DATA/driving/ROW/test of the first one)")
 
 
 def run(args):

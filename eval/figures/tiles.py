@@ -29,7 +29,8 @@ def system_titles(rows, params, scale):
 
 def _title_of_claim(name, known):
     of = max((row for row in known if name.startswith(f"{row}_")), key=len, default=None)
-    what = re.sub(r"^(missing|swap|dropout|jitter)(\d+)", lambda found: f"{int(found[2])} % {found[1]}", name[len(of) + 1:] if of else name).replace("_", " ")
+    what = re.sub(r"^learnt_", "trained on wrong poses, ", name[len(of) + 1:] if of else name)
+    what = re.sub(r"(missing|swap|dropout|jitter)(\d+)", lambda found: f"{int(found[2])} % {found[1]}", what).replace("_", " ")
     return f"{known[of].title}, {what}" if of else what
 
 

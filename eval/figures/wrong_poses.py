@@ -8,20 +8,19 @@ from eval.figures import tiles
 from eval.figures.clips import chosen_clips
 from eval.figures.page import Block, page
 
-SIDE, CLIPS, FRAMES = 128, 2, 6
+SIDE, CLIPS, FRAMES = 112, 2, 6
 
 
 def draw(args):
-    """The page. args.without, args.with_: the rows that are compared."""
-    rows = [args.without, args.with_]
-    titles = tiles.system_titles(rows, args.params, args.scale)
-    driving = args.driving or args.data / "driving" / args.without / "test"
+    """The page. args.rows: those that are compared, all of them driven by the poses of the first."""
+    titles = tiles.system_titles(args.rows, args.params, args.scale)
+    driving = args.driving or args.data / "driving" / args.rows[0] / "test"
     if not driving.is_dir():
         raise UserError(f"{driving}: expected the wrong poses that drove the rows, CLIP.npz, found no such folder; {tiles.MADE_BY} or name it by --driving")
     blocks = []
     for clip in chosen_clips(args.data, args.clips, CLIPS):
         blocks.append(_block(clip, tiles.best_poses(args.data, clip), driving / f"{clip.id}.npz", titles, args.outputs))
-    caption = ("Successive frames around the one, of those with neighbours on both sides, whose pose is most wrong: it is marked. Both rows are "
+    caption = ("Successive frames around the one, of those with neighbours on both sides, whose pose is most wrong: it is marked. All rows are "
                "driven by the same wrong poses. Without temporal layers the ControlNet sees each frame's pose alone, and only the denoiser sees the "
                "neighbours; with them, says the paper, what is missing in one is made up from the others. Look at the marked frame and its neighbours. "
                "The corners give the mean absolute difference to the truth, in grey levels, in the square around the true key points.")

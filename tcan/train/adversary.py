@@ -63,6 +63,21 @@ class Adversary(nn.Module):
         return judging + balanced(error, fooling, at, weight * min(1, (step + 1) / warm_up)) * fooling
 
 
+def of_pairs(channels, fold):
+    """An Adversary of `pairs` of latents of so many channels, beside their `pair_context`; fold: how many pixels of a pose a place of the latents spans."""
+    return Adversary(2 * channels, channels + 6 * fold ** 2, width=64)
+
+
+def pairs(clips):
+    """Each frame and the next of clips (b, f, c, h, w), one after the other: (b * (f - 1), 2 * c, h, w)."""
+    return torch.cat([clips[:, :-1], clips[:, 1:]], dim=2).flatten(0, 1)
+
+
+def pair_context(source, drawn):
+    """What `pairs` were made from: the source (b, c, h, w) and both folded poses, of (b, f, ., h, w)."""
+    return torch.cat([source[:, None].expand(-1, drawn.shape[1] - 1, -1, -1, -1), drawn[:, :-1], drawn[:, 1:]], dim=2).flatten(0, 1)
+
+
 def folded(pose, side):
     """Drawn poses (b, 3, H, W) at the latents' size (b, 3 * fold ** 2, side, side)."""
     return functional.pixel_unshuffle(pose, pose.shape[-1] // side)

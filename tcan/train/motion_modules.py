@@ -16,7 +16,7 @@ from tcan.models.attention import ReferenceAttention
 from tcan.models.foundation import Foundation, as_float16
 from tcan.provenance import write_run
 from tcan.train import loop
-from tcan.train.adversary import Adversary, folded
+from tcan.train.adversary import folded, of_pairs, pair_context, pairs
 from tcan.train.few_steps import from_own_guess, rooted
 from tcan.train.muon import Muon
 from tcan.train.precision import autocast
@@ -56,8 +56,8 @@ def train(args, config, sections):
     reference.attach(unet, config.appearance.blocks)
     noise_scheduler = scheduler(config.diffusion)
     prompt = torch.zeros(part.batch * length, 1, unet.config.cross_attention_dim, device=device)
-    channels, side = latents.shape[2:4]
-    adversary = Adversary(2 * channels, channels + 6 * (poses.shape[2] // side) ** 2, width=64).to(device)
+    side = latents.shape[3]
+    adversary = of_pairs(latents.shape[2], poses.shape[2] // side).to(device)
 
     def predict(noisy, timesteps, pose):
         """Latents (b, f, c, h, w) of clips noised to timesteps (b,), in poses (b * f, 3, H, W)."""
@@ -81,8 +81,7 @@ def train(args, config, sections):
             noisy = noise_scheduler.add_noise(clean, noise, timesteps)
         made = predict(noisy, timesteps, pose)
         error = rooted(noise_scheduler, made.flatten(0, 1), clean.flatten(0, 1), timesteps.repeat_interleave(length))
-        drawn = folded(pose, side).unflatten(0, (part.batch, length))
-        context = torch.cat([clean[:, :1].expand(-1, length - 1, -1, -1, -1), drawn[:, :-1], drawn[:, 1:]], dim=2).flatten(0, 1)
+        context = pair_context(clean[:, 0], folded(pose, side).unflatten(0, (part.batch, length)))
         return error + adversary.beside(error, pairs(clean), pairs(made), context, last_layer, part.adversary, step, generator)
 
     losses = loop.train({"video": video, "adversary": adversary}, loss, name=args.part, config=config.resolved(*sections), seed=seed, steps=part.steps,
@@ -93,8 +92,3 @@ def train(args, config, sections):
         loop.write_curve(folder, losses)
         write_run(folder, command=f"foundation {args.part}", config=config.resolved(*sections), seed=seed, device=device,
                   inputs=[args.vae, args.denoiser], extra=loop.figures(losses, started))
-
-
-def pairs(clips):
-    """Each frame and the next of clips (b, f, c, h, w), one after the other: (b * (f - 1), 2 * c, h, w)."""
-    return torch.cat([clips[:, :-1], clips[:, 1:]], dim=2).flatten(0, 1)

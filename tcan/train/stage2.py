@@ -11,15 +11,19 @@ from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.errors import UserError
 from tcan.models import lora
 from tcan.models.attention import ReferenceAttention
+from tcan.models.autoencoder import factor
 from tcan.models.controlnet import TemporalControlNet, residuals
 from tcan.models.foundation import Foundation, as_float16
 from tcan.seeds import generator
+from tcan.train.adversary import folded, of_pairs, pair_context, pairs
 from tcan.train.checkpointing import checkpoint_layers
+from tcan.train.few_steps import from_own_guess, rooted
 from tcan.train.latents import TrainClips
 from tcan.train.processes import accelerator
 from tcan.train.stage import train_stage
 from tcan.train.strips import Strips
 
+GUESSED = 0.5   # of the steps start from the network's own guess, where there is an adversary
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1", "stage2")
 
 
@@ -28,6 +32,7 @@ class Stage2:
 
     def __init__(self, model, config, foundation, stage1, device="cpu"):
         """model: tcan.config.Model; stage1: folder that `tcan stage1` wrote."""
+        torch.manual_seed(config.seed)  # the adversary, all else is loaded
         stage1, self.config, self.device = Path(stage1), config, device
         adapter = foundation.motion(model.motion_module)
         self.appearance = UNet2DConditionModel.from_pretrained(stage1 / "appearance_unet", dtype=torch.float32).requires_grad_(False)
@@ -45,8 +50,9 @@ class Stage2:
         self.reference = ReferenceAttention()
         for network in (self.appearance, self.unet):
             self.reference.attach(network, config.appearance.blocks)
+        self.adversary = of_pairs(self.unet.config.in_channels, factor(foundation.vae())).to(device) if config.stage2.adversary else None
         self.foundation, self.prompt = foundation, foundation.prompt().to(device)
-        for network in self.modules.values():
+        for network in (self.appearance, self.unet, self.controlnet):
             network.to(device)
             if config.stage2.gradient_checkpointing:
                 checkpoint_layers(network, self.reference)
@@ -54,7 +60,8 @@ class Stage2:
     @property
     def modules(self):
         """What may hold trained parameters, by name."""
-        return {"appearance_unet": self.appearance, "unet": self.unet, "controlnet": self.controlnet}
+        networks = {"appearance_unet": self.appearance, "unet": self.unet, "controlnet": self.controlnet}
+        return networks | ({"adversary": self.adversary} if self.adversary else {})
 
     def predict(self, source, noisy, timesteps, pose):
         """The denoising UNet's output: source latents (b, c, h, w); noisy latents (b, f, c, h, w); timesteps (b,); pose (b, f, 3, H, W) in 0..1."""
@@ -67,13 +74,33 @@ class Stage2:
             return self.unet(noisy.transpose(1, 2), timesteps, prompt, down_block_additional_residuals=down,
                              mid_block_additional_residual=mid).sample.transpose(1, 2)
 
-    def loss(self, source, clean, pose, generator):
-        """Denoising loss of clips: source (b, c, h, w); clean (b, f, c, h, w); pose (b, f, 3, H, W) in 0..1."""
+    def loss(self, source, clean, pose, generator, step=0):
+        """Denoising loss of clips: source (b, c, h, w); clean (b, f, c, h, w); pose (b, f, 3, H, W) in 0..1; with an adversary, what it teaches and learns
+        (step: of the training) beside it."""
         timesteps = torch.randint(TRAIN_STEPS, (len(clean),), generator=generator).to(self.device)
         noise = diffusion.clip_noise(clean.shape, self.noise, generator).to(self.device)
         source, clean, pose = (tensor.to(self.device) for tensor in (source, clean, pose))
+        if self.adversary:
+            return self.judged(source, clean, pose, timesteps, noise, generator, step)
         predicted = self.predict(source, self.scheduler.add_noise(clean, noise, timesteps), timesteps, pose)
         return diffusion.loss(self.scheduler, predicted, clean, noise, timesteps)
+
+    def judged(self, source, clean, pose, timesteps, noise, generator, step):
+        """The loss with an adversary, as the lite foundation's motion modules learn (tcan/train/motion_modules.py); arguments as in `loss`, on the device."""
+        def predict(noisy, timesteps):
+            return self.predict(source, noisy, timesteps, pose).float()
+
+        if torch.rand((), generator=generator) < GUESSED:
+            noisy = from_own_guess(self.scheduler, predict, clean, noise, timesteps, generator)
+        else:
+            noisy = self.scheduler.add_noise(clean, noise, timesteps)
+        made = predict(noisy, timesteps)
+        batch, frames = clean.shape[:2]
+        error = rooted(self.scheduler, made.flatten(0, 1), clean.flatten(0, 1), timesteps.repeat_interleave(frames))
+        context = pair_context(source, folded(pose.flatten(0, 1), clean.shape[-1]).unflatten(0, (batch, frames)))
+        options = self.config.stage2
+        return error + self.adversary.beside(error, pairs(clean), pairs(made), context, made, options.adversary, step, generator,
+                                             warm_up=max(1, options.steps // 3))
 
     def save(self, folder):
         """Write a folder that TCANPipeline.from_pretrained reads."""
@@ -97,7 +124,7 @@ def run(args, config):
     def loss(step, generator):
         source, windows = zip(*(draw_window(clips.lengths, options.frames, generator) for _ in range(options.batch)), strict=True)
         clean, pose = (torch.stack([read(window) for window in windows]) for read in (clips.latents, clips.pose))
-        return stage.loss(clips.latents(source), clean, pose, generator)
+        return stage.loss(clips.latents(source), clean, pose, generator, step)
 
     def sample(step):
         source, window = draw_window(clips.lengths, options.frames, generator(config.seed, "sample"))

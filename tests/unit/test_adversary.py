@@ -2,7 +2,7 @@
 
 import torch
 
-from tcan.train.adversary import WARM_UP, Adversary, balanced, folded
+from tcan.train.adversary import WARM_UP, Adversary, balanced, folded, of_pairs, pair_context, pairs
 
 
 def toy(seed=0, channels=4, side=8):
@@ -55,3 +55,15 @@ def test_the_balance_is_of_the_gradients_lengths():
     error, other = (3 * parameter).sum(), (parameter ** 2).sum()
     factor = balanced(error, other, parameter, 0.5)
     assert abs(factor.item() - 0.5 * 3 * 2 ** 0.5 / 20 ** 0.5) < 1e-5 and not factor.requires_grad
+
+
+def test_pairs_are_each_frame_and_the_next():
+    clip = torch.arange(2 * 3 * 1).reshape(2, 3, 1, 1, 1)
+    assert pairs(clip).flatten(1).tolist() == [[0, 1], [1, 2], [3, 4], [4, 5]]
+
+
+def test_pairs_are_judged_beside_their_source_and_both_poses():
+    source, drawn = torch.tensor([10, 20]).reshape(2, 1, 1, 1), torch.arange(2 * 3).reshape(2, 3, 1, 1, 1)
+    assert pair_context(source, drawn).flatten(1).tolist() == [[10, 0, 1], [10, 1, 2], [20, 3, 4], [20, 4, 5]]
+    clips, poses = torch.randn(2, 3, 4, 8, 8), folded(torch.rand(6, 3, 32, 32), 8).unflatten(0, (2, 3))
+    assert len(of_pairs(4, 4)(pairs(clips), pair_context(clips[:, 0], poses))) == 4

@@ -70,6 +70,11 @@ def mutations():
         "stage1.adversary: expected 0 where diffusion.prediction_type isn't sample, got 0.5 with epsilon":
             lambda document: (at("scales", "lite", "foundation", "source", value="published")(document),
                               at("scales", "lite", "diffusion", "prediction_type", value="epsilon")(document)),
+        "stage2.adversary: expected 0 where diffusion.prediction_type isn't sample, got 0.5 with epsilon":
+            lambda document: (at("scales", "lite", "foundation", "source", value="published")(document),
+                              at("scales", "lite", "stage1", "adversary", value=0)(document),
+                              at("scales", "lite", "stage2", "adversary", value=0.5)(document),
+                              at("scales", "lite", "diffusion", "prediction_type", value="epsilon")(document)),
         "no circle": at("scales", "lite", "extends", value="smoke"),
         "scales.lite.evaluate.gaps: expected true or false, got 'no'": at("scales", "lite", "evaluate", "gaps", value="no"),
         "external: expected a mapping, got none; write `external: {}`": at("external", value=None),

@@ -42,10 +42,14 @@ def with_stage1(config, **options):
     return dataclasses.replace(config, stage1=dataclasses.replace(config.stage1, **options))
 
 
+def with_stage2(config, **options):
+    return dataclasses.replace(config, stage2=dataclasses.replace(config.stage2, **options))
+
+
 @pytest.mark.parametrize("adversary", [0, 0.5])
 @pytest.mark.parametrize("name", MODELS)
 def test_each_stage_moves_its_own_parts_alone(name, adversary, smoke, foundation, tmp_path):
-    smoke = with_stage1(smoke, adversary=adversary)
+    smoke = with_stage2(with_stage1(smoke, adversary=adversary), adversary=adversary)
     model, generator = smoke.models[name], torch.Generator().manual_seed(0)
     first = Stage1(model, smoke, foundation)
     before = snapshot(first.modules)
@@ -64,17 +68,21 @@ def test_each_stage_moves_its_own_parts_alone(name, adversary, smoke, foundation
     before = snapshot(second.modules)
     clip, poses = torch.randn(1, 16, 4, 8, 8), torch.rand(1, 16, 3, 32, 32)
     a_step(second, lambda: second.loss(source[:1], clip, poses, generator))
-    moved = changed(second.modules, before)
+    moved, judge = changed(second.modules, before), {key for key in before if key.startswith("adversary.")}
+    assert bool(judge) == bool(adversary) and judge <= moved
+    moved -= judge
     assert moved and all("motion_modules" in key for key in moved)
     temporal = {key for key in before if "motion_modules" in key}
     assert moved == temporal, "every motion module learns"
     assert any(key.startswith("controlnet.") for key in temporal) == model.temporal_controlnet
     assert any(".mid_block." in key for key in temporal) == (model.motion_module == "mm2")
+    second.save(tmp_path / "whole")
+    assert not list((tmp_path / "whole").glob("*adversary*")), "it is thrown away"
 
 
 @pytest.mark.parametrize("kind", ["window", "frame"])
 def test_stage_2_is_trained_on_the_noise_that_it_names(kind, smoke, foundation, tmp_path, monkeypatch):
-    smoke = dataclasses.replace(smoke, stage2=dataclasses.replace(smoke.stage2, noise=kind))
+    smoke = with_stage2(smoke, noise=kind)
     model, noisy = smoke.models["base_mm1"], []
     Stage1(model, smoke, foundation).save(tmp_path)
     stage = Stage2(model, smoke, foundation, tmp_path)
@@ -254,14 +262,19 @@ def test_without_an_adversary_stage_1_has_the_papers_loss(smoke, foundation):
     assert loss.item() == pytest.approx(((1 / (1 - signal)).clamp(max=10) * (predicted - clean) ** 2).mean().item(), rel=1e-4)
 
 
-def test_with_an_adversary_half_of_the_steps_start_from_a_guess(smoke, foundation, monkeypatch):
-    config = with_stage1(smoke, adversary=0.5)
-    stage, passes = Stage1(config.models["appa_mm1"], config, foundation), []
-    predict = stage.predict
-    monkeypatch.setattr(stage, "predict", lambda *given: passes.append(torch.is_grad_enabled()) or predict(*given))
-    source, clean, pose = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.rand(2, 3, 32, 32)
+@pytest.mark.parametrize("stage", ["stage1", "stage2"])
+def test_with_an_adversary_half_of_the_steps_start_from_a_guess(stage, smoke, foundation, tmp_path, monkeypatch):
+    config = with_stage2(with_stage1(smoke, adversary=0.5), adversary=0.5)
+    model, passes = config.models["appa_mm1"], []
+    networks, shape = Stage1(model, config, foundation), (2,)
+    if stage == "stage2":
+        networks.save(tmp_path)
+        networks, shape = Stage2(model, config, foundation, tmp_path), (1, 3)
+    predict = networks.predict
+    monkeypatch.setattr(networks, "predict", lambda *given: passes.append(torch.is_grad_enabled()) or predict(*given))
+    source, clean, pose = torch.randn(shape[0], 4, 8, 8), torch.randn(*shape, 4, 8, 8), torch.rand(*shape, 3, 32, 32)
     for seed in range(40):
-        stage.loss(source, clean, pose, torch.Generator().manual_seed(seed), step=seed)
+        networks.loss(source, clean, pose, torch.Generator().manual_seed(seed), step=seed)
     assert passes.count(True) == 40 and 10 <= passes.count(False) <= 30, "the guess is not learnt from"
 
 

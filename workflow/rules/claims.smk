@@ -37,7 +37,7 @@ rule claims_page:
 
 
 FIRST = [f"puppet_test_00_{CONFIG.data.puppets.test_motions[0]}", *[name for name, video in CONFIG.data.videos.items() if video.split == "test"][:1]]
-WRONG = [claimed.wrong(row, CONFIG.claims.errors.kinds[0], CONFIG.claims.errors.repeated_rate) for row in CONFIG.claims.errors.repeated_rows]
+WRONG = claimed.wrong_poses(CONFIG, CONFIG.claims.learnt_errors.kinds[0])
 SHOWN = {  # figure of the paper -> (rows, split)
     3: (CONFIG.claims.rows[:2], "test"),
     4: ([CONFIG.claims.tau.row], "test"),
@@ -54,7 +54,7 @@ def figure_inputs(wildcards):
     if number == 4:
         return [f"outputs/{SCALE}/claims/attention/{row}/{clip}/run.json" for row in rows for clip in FIRST]
     retargeted = [row for row in rows if ROWS[row].retarget] if number == 6 else rows[-1:]
-    driving = {"bizarre": [f"data/{SCALE}/driving/{row}/bizarre/run.json" for row in retargeted], "test": [f"data/{SCALE}/driving/{WRONG[0]}/test/run.json"] if number == 9 else []}
+    driving = {"bizarre": [f"data/{SCALE}/driving/{row}/bizarre/run.json" for row in retargeted], "test": [f"data/{SCALE}/driving/{rows[0]}/test/run.json"] if number == 9 else []}
     return [f"outputs/{SCALE}/{row}/{split}/run.json" for row in rows] + driving[split]
 
 
@@ -63,7 +63,7 @@ def figure_options(wildcards, input):
     rows, _ = SHOWN[number]
     if number == 4:
         return "--attention " + " ".join(path.removesuffix("/run.json") for path in input.made)
-    return f"--without {rows[0]} --with {rows[1]}" if number == 9 else "--rows " + " ".join(rows)
+    return "--rows " + " ".join(rows)
 
 
 rule attention:

@@ -16,7 +16,7 @@ from eval.figures import tiles as figure_tiles, wrong_poses as figure_wrong_pose
 from eval.figures.page import Block, page
 
 ROWS = ("base", "appa", "appa_tctrln", "tcan_mm1", "tcan_mm2", "unfrozen", "copy", "warp", "claims/no_retargeting", "claims/limb_lengths_clip",
-        "claims/appa_missing30", "claims/appa_tctrln_missing30")
+        "claims/appa_missing30", "claims/appa_tctrln_missing30", "claims/appa_learnt_missing30", "claims/appa_tctrln_learnt_missing30")
 FRAMES = 9
 
 
@@ -82,7 +82,7 @@ def test_every_figure_is_drawn_with_equal_bytes(made, number):
     (code, first), (_, second) = (draw(made, number, *more, out=f"{which}{number}.png") for which in ("first", "second"))
     assert code == 0 and first.read_bytes() == second.read_bytes()
     picture = Image.open(first)
-    assert picture.format == "PNG" and 800 < picture.width < 1120 and picture.height < 1700
+    assert picture.format == "PNG" and 800 < picture.width < 1120 and picture.height < 2000
     edges = np.asarray(picture.convert("RGB"))
     assert all((edge == 255).all() for edge in (edges[:6], edges[-6:], edges[:, :6], edges[:, -6:])), "nothing is cut at the page's edge"
 
@@ -147,8 +147,10 @@ def test_a_pose_is_drawn_over_the_faded_picture():
 
 
 def test_titles_of_rows_that_only_the_claims_need(made):
-    titles = figure_tiles.system_titles(["appa", "claims/appa_missing30", "claims/tcan_mm1_tau10", "claims/no_retargeting"], made / "params.yaml", "lite")
-    assert list(titles.values()) == ["APPA", "APPA, 30 % missing", "TCAN (w/ mm1), tau10", "no retargeting"]
+    rows = ["appa", "claims/appa_missing30", "claims/tcan_mm1_tau10", "claims/no_retargeting", "claims/appa_learnt_missing30"]
+    titles = figure_tiles.system_titles(rows, made / "params.yaml", "lite")
+    assert list(titles.values()) == ["APPA", "APPA, 30 % missing", "TCAN (w/ mm1), tau10", "no retargeting",
+                                     "APPA, trained on wrong poses, 30 % missing"]
 
 
 def test_wrongness_counts_what_is_missing_and_what_is_elsewhere():
@@ -213,6 +215,7 @@ def test_the_suffix_or_the_size_choose_the_format(made, monkeypatch, capsys):
     (7, "data/driving/unfrozen/bizarre/chibi_02__puppet_02.npz", (), "chibi_02__puppet_02.npz: expected key points"),
     (9, "data/driving/claims", (), "driving/claims/appa_missing30/test: expected the wrong poses"),
     (9, "outputs/claims/appa_tctrln_missing30", (), "appa_tctrln_missing30/test/real_walk: expected the frames"),
+    (9, "outputs/claims/appa_learnt_missing30", (), "appa_learnt_missing30/test/real_walk: expected the frames"),
 ])
 def test_what_is_missing_is_told_with_the_command(world, capsys, number, gone, more, told):
     if gone and number == 7 and gone.endswith(".png"):
