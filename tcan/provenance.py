@@ -1,6 +1,8 @@
 """`run.json` beside every artefact: what made it, of what, with which versions."""
 
+import hashlib
 import importlib.metadata
+import json
 import platform
 import subprocess
 from pathlib import Path
@@ -17,9 +19,6 @@ def write_run(folder, *, command, config, seed, inputs=(), device="cpu", extra=N
     command: the subcommand's name and subject; config: the part of the resolved configuration that the artefact depends on (JSON-able);
     inputs: files or folders whose sha256 is recorded; extra: figures of the run (losses, counts).
     """
-    import hashlib
-    import json
-
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
     write_json(Path(folder) / "run.json", {
         "command": command, "config": config, "config_sha256": digest, "seed": seed, "device": str(device),
@@ -28,6 +27,14 @@ def write_run(folder, *, command, config, seed, inputs=(), device="cpu", extra=N
         "sha256": sha256_of_folder(folder),
         **({"figures": extra} if extra else {}),
     })
+
+
+def identity(folder):
+    """The sha256 of an artefact's files: what its run.json says, and where it has none (or isn't finished), that of what is there."""
+    try:
+        return json.loads((Path(folder) / "run.json").read_text())["sha256"]
+    except (OSError, ValueError, KeyError):
+        return sha256_of_folder(folder)
 
 
 def _versions():

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 import time
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
     """Train the parameters of `modules` that require gradients; return the loss of each step.
 
     modules: dict of name -> module, on the device already. loss: (step, torch.Generator) -> scalar tensor.
+    gradient_clip: the longest gradient that is taken as it is; 0: any.
     accumulate: how many calls of `loss` make up one step, in all processes together, so that a result doesn't depend on how many share the work.
     Each call's generator comes from (seed, stream, step * accumulate + its number): a resumed run sees the same stream, and on a CPU ends in the same bytes.
     stream: of the draws (default: name); trainings that share it see the same draws, so that what they differ in alone tells them apart.
@@ -62,7 +64,7 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
         total = synchronise(processes, trained.values(), total)
         if not torch.isfinite(total):
             raise UserError(f"{name}: expected a finite loss, got {total.item()} at step {step}; lower the learning rate in params.yaml")
-        norm = torch.nn.utils.clip_grad_norm_(trained.values(), gradient_clip)
+        norm = torch.nn.utils.clip_grad_norm_(trained.values(), gradient_clip or math.inf)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         for key, mean in average.items():
@@ -71,11 +73,11 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
         if processes.is_main_process:
             if curves:
                 curves.log(step + 1, loss=losses[-1], gradient_norm=norm.item(), learning_rate=learning_rate * optimizer.param_groups[0]["lr"] / rates[0])
-            if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
-                checkpoint.save(losses)
-            if sample is not None and sample_every and (step + 1) % sample_every == 0:
+            if sample is not None and sample_every and (step + 1) % sample_every == 0:  # before the checkpoint: killed in between, it is drawn again
                 with torch.no_grad(), processes.autocast():
                     sample(step + 1)
+            if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
+                checkpoint.save(losses)
             progress.update(step + 1, f"loss {sum(losses[-50:]) / len(losses[-50:]):.4f}")
     if curves:
         curves.close()
@@ -116,7 +118,7 @@ class Checkpoint:
         try:
             with safe_open(self.path, "pt", device=_device(self.trained)) as file, torch.no_grad():
                 if file.metadata().get("config") != self.digest:
-                    raise UserError(f"{self.path}: expected a checkpoint of this configuration, got one of another; "
+                    raise UserError(f"{self.path}: expected a checkpoint of this configuration and these inputs, got one of others; "
                                     f"delete {self.path.parent} to start anew")
                 losses, names = file.get_tensor("losses").tolist(), set(file.keys())
                 for key, value in self.trained.items():

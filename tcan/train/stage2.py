@@ -28,11 +28,10 @@ SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1", "
 
 
 class Stage2:
-    """The networks of stage 2 on one device, with exactly the paper's parts set to train."""
+    """The networks of stage 2 on one device, with exactly the paper's parts set to train, and an Adversary where `stage2.adversary` asks for one."""
 
     def __init__(self, model, config, foundation, stage1, device="cpu"):
         """model: tcan.config.Model; stage1: folder that `tcan stage1` wrote."""
-        torch.manual_seed(config.seed)  # the adversary, all else is loaded
         stage1, self.config, self.device = Path(stage1), config, device
         adapter = foundation.motion(model.motion_module)
         self.appearance = UNet2DConditionModel.from_pretrained(stage1 / "appearance_unet", dtype=torch.float32).requires_grad_(False)
@@ -50,6 +49,7 @@ class Stage2:
         self.reference = ReferenceAttention()
         for network in (self.appearance, self.unet):
             self.reference.attach(network, config.appearance.blocks)
+        torch.manual_seed(config.seed)  # here, so that the adversary of every model starts alike; all else is loaded
         self.adversary = of_pairs(self.unet.config.in_channels, factor(foundation.vae())).to(device) if config.stage2.adversary else None
         self.foundation, self.prompt = foundation, foundation.prompt().to(device)
         for network in (self.appearance, self.unet, self.controlnet):
@@ -119,6 +119,8 @@ def run(args, config):
     if short := [length for length in clips.lengths if length < options.frames]:
         raise UserError(f"{args.latents}: expected clips of at least stage2.frames ({options.frames}), got one of {min(short)}; "
                         "make clips longer or stage2.frames smaller")
+    if options.frames > (longest := foundation.motion(model.motion_module).config.motion_max_seq_length):
+        raise UserError(f"stage2.frames: expected at most the {longest} positions of {model.motion_module}, got {options.frames}; make it smaller")
     stage = Stage2(model, config, foundation, args.stage1, processes.device)
 
     def loss(step, generator):

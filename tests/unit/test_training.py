@@ -153,7 +153,7 @@ def test_runs_of_two_lengths_are_one_until_the_shorter_ones_last_fifth(tmp_path)
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
     with pytest.raises(Killed):
         toy_training(tmp_path, kill_at=3)
-    with pytest.raises(UserError, match="another; delete"):
+    with pytest.raises(UserError, match="others; delete"):
         toy_training(tmp_path, config={"a": 2})
 
 
