@@ -27,6 +27,11 @@ def escape(text):
     return text.replace("](", "]\\(").replace("][", "]\\[").replace("![", "!\\[")
 
 
+def code(text):
+    """Text as a code span, in which a backslash would be shown: what could end it is changed instead."""
+    return f"`{' '.join(str(text).split()).replace('`', chr(39))}`"
+
+
 def table(headings, lines):
     """A Markdown table; the first column to the left, the others to the right."""
     rule = [":--", *["--:"] * (len(headings) - 1)]
@@ -77,7 +82,7 @@ def page(index, frame, scored, scale):
     protocols = list(next(iter(ran.values()), {}))
     main = next((protocol for protocol in protocols if protocol.startswith("disco")), None)
     links = f"[how to read this](../../docs/reading_the_tables.md) · [the same as CSV](table{index}.csv) · [pictures](index.md)"
-    parts = [f"# Table {index}: {TITLES[index]}", f"Scale `{escape(scale)}` · {links}",
+    parts = [f"# Table {index}: {TITLES[index]}", f"Scale {code(scale)} · {links}",
              f"## Paper and here{f', protocol {escape(main)}' if main else ''}", _side_by_side(frame, ran, main), LEGEND, _paper_caption(frame)]
     if main:
         parts += _beneath(frame, ran, main)
@@ -245,7 +250,7 @@ def _against(scores, floor):
         values = f"{number(pair[0], name, pair)} against {number(pair[1], name, pair)}"
         wins = f"{found.better[1]} of {found.videos} videos" if found.better else ""
         if found.verdict == compare.A:
-            lost.append(f"{escape(name)} ({values})")
+            lost.append(f"{escape(name)} ({', better in '.join(filter(None, (values, wins)))})")
         elif found.verdict == compare.B:
             won.append(f"{escape(name)} ({wins})" if wins else escape(name))
         else:

@@ -89,7 +89,7 @@ def index(scale, systems, scored, shown, sets):
     """The page that links the tables and shows the pictures."""
     from eval import markdown
 
-    parts = [f"# Report, scale `{markdown.escape(scale)}`",
+    parts = [f"# Report, scale {markdown.code(scale)}",
              "\n".join(f"- [Table {number}](table{number}.md): {markdown.TITLES[number]} ([CSV](table{number}.csv))" for number in NUMBERS),
              "[How to read the tables](../../docs/reading_the_tables.md)"]
     if any(shown.values()):

@@ -19,8 +19,10 @@ def models(config):
     """{name: Model}: every model that a repeated row stands on, once for each further seed."""
     claims = config.claims
     trained, erring = ({config.rows[row].model: None for row in rows} for rows in (claims.rows, claims.learnt_errors.rows))
-    learnt = {_learnt(model): dataclasses.replace(config.models[model], stage2=claims.learnt_errors.stage2) for model in erring}
-    plain = {model: config.models[model] for model in trained}
+    plain, learnt = {model: config.models[model] for model in trained}, {}
+    for name in erring:
+        model = config.models[name]
+        learnt[_learnt(name)] = dataclasses.replace(model, stage2={**model.stage2, **claims.learnt_errors.stage2})
     return learnt | {_seeded(name, seed): dataclasses.replace(model, seed=seed) for seed in claims.seeds for name, model in (plain | learnt).items()}
 
 
@@ -84,13 +86,14 @@ def plan(config):
     """What each row is, JSON-able: {"format", "seed", "seeds", "rows": {name: {"of", "title", "seed", "poses", "errors", "learnt", "tau", "retarget",
     "limb_lengths", "splits"}}}.
 
-    of: the row of params.yaml that it was made of; learnt: the rates of errors in the poses of its training; tau: None without the temperature map.
+    of: the row of params.yaml that it was made of; learnt: the rates of errors put into the poses of its training, {} where they are those of all others;
+    tau: None without the temperature map.
     """
     described, measured, origin = {}, splits(config), {name: of for name, of, _ in _made(config)}
     for name, row in config.every_row.items():
-        generation = config.generation(name)
+        generation, learnt = config.generation(name), config.second_stage(row.model).errors if row.model else config.stage2.errors
         described[name] = {"of": origin.get(name, name), "title": row.title, "seed": config.seed if row.seed is None else row.seed, "poses": row.poses,
-                           "errors": row.errors, "learnt": config.model(row.model).stage2.get("errors", {}) if row.model else {},
+                           "errors": row.errors, "learnt": {} if learnt == config.stage2.errors else learnt,
                            "tau": generation.tau if generation.ptm else None, "retarget": row.retarget,
                            "limb_lengths": generation.limb_lengths, "splits": measured[name]}
     return {"format": FORMAT, "seed": config.seed, "seeds": [config.seed, *config.claims.seeds], "rows": described}

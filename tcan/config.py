@@ -57,7 +57,11 @@ class Config:
 
     def second_stage(self, model):
         """The `stage2` section of a model: the scale's, with the model's own values over it."""
-        return parse(Stage2, {**dataclasses.asdict(self.stage2), **self.model(model).stage2}, f"models.{model}.stage2")
+        return parse(Stage2, {**dataclasses.asdict(self.stage2), **self.model(model).stage2}, self.stage2_key(model))
+
+    def stage2_key(self, model):
+        """Where params.yaml says what a model changes of `stage2`, for messages."""
+        return f"models.{model}.stage2" if model in self.models else "claims.learnt_errors.stage2"
 
     def row(self, name):
         return self.rows[name] if name in self.rows else named(self.every_row, name, "row")
@@ -172,28 +176,35 @@ def _check(config):
         if not isinstance(name, str) or not name.replace("_", "").isalnum() or not name.isascii():
             raise UserError(f"{name}: expected a name of letters, digits and _, since it becomes a folder; rename it in params.yaml")
     _check_sources(config)
-    _check_sets(config)
     _check_claims(config)
-    for where, errors in ({f"rows.{name}.errors": row.errors for name, row in config.rows.items()}
-                          | {f"models.{name}.stage2.errors": config.second_stage(name).errors for name in config.every_model}).items():
-        if wrong := set(errors) - {kind.name for kind in dataclasses.fields(Errors)}:
-            raise UserError(unknown(sorted(wrong)[0], [kind.name for kind in dataclasses.fields(Errors)], where))
-    window = max(config.generation(name).window for name in config.rows)
-    if config.data.clip_frames < max(window, config.stage2.frames, config.evaluate.window):
-        raise UserError(f"data.clip_frames: expected at least a window ({max(window, config.stage2.frames, config.evaluate.window)}), "
-                        f"got {config.data.clip_frames}; make clips longer or windows shorter")
+    _check_sets(config)
+    for name, row in config.rows.items():
+        _rates(row.errors, f"rows.{name}.errors")
+    stages = {"stage2": config.stage2} | {config.stage2_key(name): config.second_stage(name) for name in config.every_model}
+    window = max(*(config.generation(name).window for name in config.rows), *(stage.frames for stage in stages.values()), config.evaluate.window)
+    if config.data.clip_frames < window:
+        raise UserError(f"data.clip_frames: expected at least a window ({window}), got {config.data.clip_frames}; make clips longer or windows shorter")
     if config.foundation.denoiser.batch % config.foundation.denoiser.targets:
         raise UserError(f"foundation.denoiser.batch: expected a multiple of targets ({config.foundation.denoiser.targets}), "
                         f"got {config.foundation.denoiser.batch}; a batch holds all targets of its scenes")
     if config.foundation.source != "published" and config.diffusion.prediction_type != "sample":
         raise UserError(f"diffusion.prediction_type: expected sample, which the foundation of source {config.foundation.source} predicts, "
                         f"got {config.diffusion.prediction_type}; set it, or foundation.source to published")
-    for where, options in {"stage1": config.stage1, "stage2": config.stage2}.items():
+    for where, options in {"stage1": config.stage1, **stages}.items():
         if options.adversary and config.diffusion.prediction_type != "sample":
             raise UserError(f"{where}.adversary: expected 0 where diffusion.prediction_type isn't sample, got {options.adversary} with "
                             f"{config.diffusion.prediction_type}; an adversary judges latents, so they must be what is predicted")
+    for where, options in stages.items():
+        _rates(options.errors, f"{where}.errors")
+        if options.adversary and options.frames < 2:
+            raise UserError(f"{where}.frames: expected at least 2 with an adversary, which judges each frame beside the next, got {options.frames}")
     if config.data.size % 8:
         raise UserError(f"data.size: expected a multiple of 8, got {config.data.size}")
+
+
+def _rates(errors, where):
+    """Raises UserError for {kind: rate} that has another kind than Errors, or a rate out of its range."""
+    parse(Errors, {kind.name: 0.0 for kind in dataclasses.fields(Errors)} | errors, where)
 
 
 def _check_sources(config):
@@ -213,8 +224,9 @@ def _check_sets(config):
         if published != (frame_set.split is not None):
             raise UserError(f"data.sets.{name}.split: expected {'train, test or bizarre' if published else 'none'} for a set of kind {frame_set.kind}, "
                             f"got {frame_set.split!r}")
-        if frame_set.kind == "tiktok" and config.data.tiktok.min_frames < config.stage2.frames:
-            raise UserError(f"data.tiktok.min_frames: expected at least a window of stage 2 ({config.stage2.frames}), got {config.data.tiktok.min_frames}")
+        longest = max(config.second_stage(model).frames for model in config.every_model)
+        if frame_set.kind == "tiktok" and config.data.tiktok.min_frames < longest:
+            raise UserError(f"data.tiktok.min_frames: expected at least a window of stage 2 ({longest}), got {config.data.tiktok.min_frames}")
         if frame_set.shards and frame_set.split != "train":
             raise UserError(f"data.sets.{name}.shards: expected none, since clips of the train split alone are made in shards, got {frame_set.shards}")
 
@@ -241,6 +253,11 @@ def _check_claims(config):
     if claims.errors.repeated_rate not in claims.errors.rates:
         raise UserError(f"claims.errors.repeated_rate: expected one of the rates ({', '.join(map(str, claims.errors.rates))}), "
                         f"got {claims.errors.repeated_rate}")
+    if not claims.learnt_errors.kinds:
+        raise UserError("claims.learnt_errors.kinds: expected at least one kind, got none; where nothing is to learn from errors, empty its rows")
+    for name in config.every_model:
+        if name not in config.models and config.model(name).seed is None and config.second_stage(name).errors == config.stage2.errors:
+            raise UserError(f"claims.learnt_errors.stage2.errors: expected rates that the other rows' training doesn't have, got {config.stage2.errors}")
     if config.seed in claims.seeds or len(set(claims.seeds)) < len(claims.seeds):
         raise UserError(f"claims.seeds: expected seeds beside {config.seed}, each once, got {claims.seeds}")
 

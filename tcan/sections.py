@@ -242,7 +242,8 @@ class Stage1(Training):
 
 @dataclass(frozen=True)
 class Stage2(Training):
-    """`errors`: rates of errors put into the train clips' poses beside those that the estimator makes, as in `data.errors`."""
+    """`adversary`: as stage 1's, of each frame and the next; `errors`: rates of errors put into the train clips' poses beside those that the estimator makes,
+    as in `data.errors`."""
 
     frames: int = field(metadata={"min": 1})
     noise: str = field(metadata={"choices": NOISES})

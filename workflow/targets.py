@@ -19,7 +19,9 @@ def check_targets(words, config):
             name = "/".join(parts[2:4])
         if scale != config.scale:
             raise UserError(f"{word}: expected a target of the scale {config.scale!r}, got one of {scale!r}; add --config scale={scale}")
-        if kind == "outputs":
+        if kind == "outputs" and parts[2:4] == ["claims", "attention"]:
+            config.row(parts[4])
+        elif kind == "outputs":
             config.row(name)
         elif kind == "results" and name not in ("curves", "claims"):
             config.scored_row(name)

@@ -15,6 +15,8 @@ ENOUGH = 0.9        # of the most joints that are within the picture in any fram
 
 def draw(args):
     """The page of figure 6 or 7. args.rows: the rows that are compared, of figure 6 the one without retargeting first."""
+    if args.number == 6 and len(args.rows) < 2:
+        raise UserError(f"--rows: expected for figure 6 the row without retargeting and at least one with it, got {' '.join(args.rows)}; name both")
     side, titles = SIDES[args.number], tiles.system_titles(args.rows, args.params, args.scale)
     pairs, several = _pairs(args, CASES)
     retargeted = args.rows[1:] if args.number == 6 else args.rows[-1:]      # the rows whose poses are shown

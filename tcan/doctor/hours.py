@@ -60,7 +60,7 @@ def estimates(config, pace, data):
     stages = sorted({model.stage1 for model in config.models.values()})
     items = [Hours("latents", _encoding(config, pace, data))] if "encode_frame" in pace.seconds else []
     items += [Hours(f"stage 1 {name}", stage1(config, name, pace)) for name in stages]
-    items += [Hours(f"stage 2 {name}", stage2(config, pace)) for name in config.models]
+    items += [Hours(f"stage 2 {name}", stage2(config, name, pace)) for name in config.models]
     items += [Hours(f"row {name}", row(config, name, pace, data)) for name in config.rows if config.rows[name].model]
     return items
 
@@ -68,7 +68,7 @@ def estimates(config, pace, data):
 def claims(config, pace, data):
     """Hours of what `snakemake claims` makes beside the tables: its trainings and rows, each as if both splits were generated, so at most this."""
     more = [stage1(config, name, pace) for name in config.stage1_models if name not in {model.stage1 for model in config.models.values()}]
-    more += [stage2(config, pace) for name in config.every_model if name not in config.models]
+    more += [stage2(config, name, pace) for name in config.every_model if name not in config.models]
     more += [row(config, name, pace, data) for name, one in config.every_row.items() if name not in config.rows and one.model]
     return Hours(f"claims: {len(more)} further trainings and rows", total(more))
 
@@ -80,8 +80,9 @@ def stage1(config, name, pace):
     return _hours(options.steps * options.batch * options.accumulate, pace, unit)
 
 
-def stage2(config, pace):
-    options = config.stage2
+def stage2(config, name, pace):
+    """A stage-2 training, without what an adversary takes where only the models of the claims have one."""
+    options = config.second_stage(name)
     return _hours(options.steps * options.batch * options.accumulate * options.frames / FRAMES, pace, "stage2_clip")
 
 

@@ -42,24 +42,34 @@ class Video:
         Each is the frame that is shown at its time, so that a varying frame rate becomes a steady one. Rotation marks, as phones write them, and
         pixels that are not square are seen to.
         """
-        fps = fps or self.fps
-        number, shown = 0, None
+        fps, number, shown, time = fps or self.fps, 0, None, 0.0
+        frames = self._timed(start)
+        first = next(frames)
+        if start and (first is None or first[0] > start):   # no key frame before it was found, as in MPEG-TS, where a seek goes by bytes
+            frames = self._timed(0)
+            first = next(frames)
+        for following in itertools.chain([first], frames):
+            until = following[0] - EARLY / self.fps if following else time + (1 - EARLY) / self.fps
+            while shown is not None and start + number / fps < until:
+                if number == count:
+                    return
+                yield upright(*shown)
+                number += 1
+            if following:
+                time, *shown = following
+
+    def _timed(self, start):
+        """Yield (seconds, frame, stream), from a key frame before `start` on where the file can be entered there, and None, as long as the file is open."""
         with opened(self.path) as container:
             stream = container.streams.video[0]
-            zero = float((stream.start_time or 0) * stream.time_base)
-            if start:
-                container.seek(int((start + zero) * av.time_base))  # to a key frame before it
-            for frame in itertools.chain(decoded(container, self.path), [None]):
-                if frame is not None:
-                    until = frame.time - zero - EARLY / self.fps
-                elif shown is not None:
-                    until = shown.time - zero + (1 - EARLY) / self.fps
-                while shown is not None and start + number / fps < until:
-                    if number == count:
-                        return
-                    yield upright(shown, stream)
-                    number += 1
-                shown = frame
+            # AVI and bare streams have no times: what FFmpeg makes up for them is out of order where frames lean on later ones
+            counted = stream.start_time is None or container.format.name == "avi"
+            zero = 0.0 if counted else float(stream.start_time * stream.time_base)
+            if start and not counted:
+                container.seek(int((start + zero) * av.time_base))
+            for number, frame in enumerate(decoded(container, self.path)):
+                yield number / self.fps if counted or frame.time is None else frame.time - zero, frame, stream
+            yield None
 
 
 def write(path, pictures, fps, title, comment):

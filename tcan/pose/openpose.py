@@ -45,13 +45,13 @@ class OpenPose:
             raise UserError(f"{path}: expected the weights of OpenPose's body network, got another file ({reason}); fetch it again") from error
         if str(device).startswith("cuda") and not torch.cuda.is_available():
             raise UserError(f"device: expected one that is here, got {device!r} without a CUDA device; pass --device cpu")
-        self.device, self.batch = device, batch
+        self.device, self.batch, self.person = device, batch, "steadiest"
         self._network.to(device)
 
     def __call__(self, pictures):
-        """The steadiest person in a clip's pictures, uint8 RGB (h, w, 3) each: xy (f, 18, 2) in units of a picture's width and height, NaN
-        where missing, and score (f, 18)."""
-        return pick(list(self.people(pictures)), "steadiest")[:2]
+        """The person of a clip's pictures, uint8 RGB (h, w, 3) each, whom the rule `person` picks (tcan.pose.people): xy (f, 18, 2) in units of a picture's
+        width and height, NaN where missing, and score (f, 18)."""
+        return pick(list(self.people(pictures)), self.person)[:2]
 
     def people(self, pictures):
         """Yield the People of each picture, uint8 RGB (h, w, 3); no more than a batch of them is held at a time."""

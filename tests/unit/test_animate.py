@@ -179,6 +179,17 @@ def test_centred_poses_keep_their_proportions():
     assert moved.xy[0, 1] - moved.xy[0, 0] == pytest.approx(np.array([20, 40]) * 64 / 200)
 
 
+def test_retargeting_is_the_rows(run, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(animate, "retarget", lambda driving, source, lengths: asked.append(lengths) or framing.centred(driving, source.size))
+    comment = {}
+    for row in ("tcan_mm2", "claims/limb_lengths_clip", "claims/no_retargeting"):
+        assert run("--row", row, "--frames", "2")[0] == 0
+        with av.open(str(tmp_path / "out.mp4")) as container:
+            comment[row] = json.loads(container.metadata["comment"])["retarget"]
+    assert asked == ["first", "clip"] and list(comment.values()) == [True, True, False]
+
+
 def test_the_estimators_are_there(monkeypatch):
     monkeypatch.undo()
     for module, kind, _ in animate.ESTIMATORS.values():

@@ -71,6 +71,17 @@ def test_the_plan_tells_what_each_row_is(lite, tmp_path):
     assert {name for name, row in plan["rows"].items() if row["splits"] == ["bizarre"]} == alone
 
 
+def test_what_every_training_has_is_not_told_apart(lite):
+    """The scale's own errors are all rows'; a model's own changes of stage 2 stay in the one that learns from wrong poses."""
+    errors = {"jitter": 0.01}
+    own = dataclasses.replace(lite.models["appa_mm1"], stage2={"frames": 8})
+    changed = dataclasses.replace(lite, stage2=dataclasses.replace(lite.stage2, errors=errors), models=lite.models | {"appa_mm1": own})
+    rows = claims.plan(changed)["rows"]
+    assert rows["appa"]["learnt"] == {} and rows["claims/appa_learnt_exact"]["learnt"] == {"missing": 0.2, "dropout": 0.2}
+    assert changed.second_stage("appa_mm1").errors == errors
+    assert changed.second_stage("claims/appa_mm1_learnt").frames == 8 and changed.second_stage("claims/appa_mm1_learnt").steps == 400
+
+
 @pytest.mark.parametrize(("path", "value", "message"), [
     (("rows",), ["appa", "appaa"], "claims.rows: expected one of"),
     (("rows",), ["copy"], "claims.rows: expected one of"),
@@ -80,8 +91,10 @@ def test_the_plan_tells_what_each_row_is(lite, tmp_path):
     (("errors", "kinds"), ["blur"], "claims.errors.kinds"),
     (("learnt_errors", "rows"), ["tcan_mm1"], "claims.learnt_errors.rows: expected one of"),
     (("learnt_errors", "kinds"), ["jitter"], "claims.learnt_errors.kinds: expected one of"),
-    (("learnt_errors", "stage2"), {"step": 4}, "models.claims/appa_mm1_learnt.stage2: expected one of steps"),
-    (("learnt_errors", "stage2"), {"errors": {"blur": 0.1}}, "models.claims/appa_mm1_learnt.stage2.errors: expected one of"),
+    (("learnt_errors", "stage2"), {"step": 4}, "claims.learnt_errors.stage2: expected one of steps"),
+    (("learnt_errors", "stage2"), {"errors": {"blur": 0.1}}, "claims.learnt_errors.stage2.errors: expected one of"),
+    (("learnt_errors", "stage2"), {"steps": 4}, "claims.learnt_errors.stage2.errors: expected rates that the other rows' training doesn't have"),
+    (("learnt_errors", "kinds"), [], "claims.learnt_errors.kinds: expected at least one kind"),
     (("seeds",), [2024], "claims.seeds: expected seeds beside 2024"),
 ])
 def test_mistakes_are_named(tmp_path, path, value, message):

@@ -59,7 +59,8 @@ def paper():
                    stage1=REPLACE(config.stage1, steps=100_000, batch=2, ema=0.0, adversary=0.0, mixed_precision="bf16"),
                    stage2=REPLACE(config.stage2, steps=30_600, mixed_precision="bf16", gradient_checkpointing=True),
                    generate=REPLACE(config.generate, steps=25), claims=REPLACE(config.claims, seeds=[], rows=[], proportions=[], retargeting="appa",
-                   errors=REPLACE(config.claims.errors, rows=[], repeated_rows=[]), tau=REPLACE(config.claims.tau, row="appa", values=[])))
+                   errors=REPLACE(config.claims.errors, rows=[], repeated_rows=[]),
+                   learnt_errors=REPLACE(config.claims.learnt_errors, rows=[]), tau=REPLACE(config.claims.tau, row="appa", values=[])))
 
 
 def arguments(*words):

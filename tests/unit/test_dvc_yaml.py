@@ -38,6 +38,19 @@ def test_names_the_code_that_it_depends_on(stage):
             assert any(source == dep or source.startswith(f"{dep}/") for dep in deps), f"add {source} to the deps of {stage} in dvc.yaml"
 
 
+@pytest.mark.parametrize(("stage", "rules"), [("stage1", ["stage1"]), ("model", ["stage1", "stage2"])])
+def test_names_the_parameters_of_its_rules(stage, rules):
+    """Else DVC takes for up to date what Snakemake trains anew at the next stage's command."""
+    text = (ROOT / "workflow/rules/train.smk").read_text()
+    named = {section for rule in rules for section in re.findall(r'"(\w+)"', re.search(rf"rule {rule}:.*?CONFIG\.resolved\((.*?)\)", text, re.DOTALL)[1])}
+    assert {"seed" if section == "seed" else f"scales.lite.{section}" for section in named} <= set(body(stage)["params"])
+
+
+@pytest.mark.parametrize("stage", ["latents", "stage1", "model", "row"])
+def test_names_what_the_foundation_models_are(stage):
+    assert "scales.lite.foundation.source" in body(stage)["params"]
+
+
 def test_groups_are_the_dicts_of_params_yaml():
     assert [STAGES[group]["foreach"] for group in ("model", "row", "external")] == ["${models}", "${rows}", "${external}"]
 

@@ -150,6 +150,35 @@ def test_runs_of_two_lengths_are_one_until_the_shorter_ones_last_fifth(tmp_path)
     assert [loop._rate(step, 12000, 0.2) for step in range(4000)] == [loop._rate(step, 5000, 0.2) for step in range(4000)]
 
 
+def test_a_training_killed_while_it_draws_a_sample_draws_it_again(tmp_path):
+    drawn, killed = [], []
+
+    def sample(step):
+        if step == 4 and not killed:
+            killed.append(step)
+            raise Killed
+        drawn.append(step)
+
+    with pytest.raises(Killed):
+        toy_training(tmp_path, sample=sample, sample_every=2)
+    toy_training(tmp_path, sample=sample, sample_every=2)
+    assert drawn[-2:] == [4, 6] and set(drawn) == {2, 4, 6}
+
+
+def test_gradient_clip_0_is_none(tmp_path):
+    free, clipped, far = (toy_training(tmp_path / str(clip), gradient_clip=clip)[1] for clip in (0, 1e-12, 1e9))
+    assert free == far and free[-1] < free[0] and free[-1] != clipped[-1]
+
+
+def test_every_models_adversary_starts_alike(smoke, foundation, tmp_path):
+    """So that rows of one seed differ by their switch, as far as the adversary of stage 2 is concerned."""
+    config, first = with_stage2(smoke, adversary=0.5), []
+    for name in MODELS:
+        Stage1(smoke.models[name], smoke, foundation).save(tmp_path / name)
+        first.append(Stage2(smoke.models[name], config, foundation, tmp_path / name).adversary.state_dict())
+    assert all(torch.equal(value, other[key]) for other in first[1:] for key, value in first[0].items())
+
+
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
     with pytest.raises(Killed):
         toy_training(tmp_path, kill_at=3)

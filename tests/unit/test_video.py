@@ -126,3 +126,31 @@ def test_files_that_are_no_videos_are_named(tmp_path):
     (tmp_path / "half.mp4").write_bytes(whole[:len(whole) // 2])
     with pytest.raises(UserError, match="half.mp4: expected a video, it can't be opened"):
         Video.open(tmp_path / "half.mp4")
+
+
+def encode_steadily(path, frames=30, rate=10, apart=12, between=0, form=None):
+    """A video at a steady rate, a key frame every `apart` frames and up to `between` frames that lean on later ones."""
+    with av.open(str(path), "w", format=form) as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "1", "g": str(apart), "bf": str(between), "b_strategy": "0", "sc_threshold": "0"})
+        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv444p"
+        for number in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(number % 12), format="rgb24")))
+        container.mux(stream.encode())
+    return Video.open(path)
+
+
+@pytest.mark.parametrize("apart", [6, 250])
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+def test_a_start_between_key_frames_is_found(tmp_path, suffix, apart):
+    """A seek in MPEG-TS goes by bytes and may land behind what it looks for."""
+    video = encode_steadily(tmp_path / f"it{suffix}", apart=apart)
+    assert numbers(video.pictures(fps=10, start=2.0, count=6)) == [8, 9, 10, 11, 0, 1]
+    assert numbers(video.pictures(fps=10)) == [number % 12 for number in range(30)]
+
+
+@pytest.mark.parametrize(("suffix", "form"), [(".avi", None), (".h264", "h264")])
+def test_frames_without_times_come_in_their_order(tmp_path, suffix, form):
+    """AVI has no times of frames that lean on later ones, a bare stream none at all."""
+    video = encode_steadily(tmp_path / f"it{suffix}", between=2, form=form)
+    assert numbers(video.pictures()) == [number % 12 for number in range(30)]
+    assert numbers(video.pictures(start=0.5, count=3)) == [number % 12 for number in range(round(0.5 * video.fps), round(0.5 * video.fps) + 3)]

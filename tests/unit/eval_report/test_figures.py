@@ -204,6 +204,11 @@ def test_the_suffix_or_the_size_choose_the_format(made, monkeypatch, capsys):
     assert "as .webp it would have" in capsys.readouterr().err and Image.open(made / "wanted.png").format == "PNG"
 
 
+def test_figure_6_wants_a_row_to_compare_with(made, capsys):
+    code, out = draw(made, 6, "--rows", "claims/no_retargeting", out="alone.png")
+    assert code == 2 and not out.exists() and "--rows: expected for figure 6 the row without retargeting and at least one with it" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("number", "gone", "more", "told"), [
     (3, "outputs/appa/test/real_walk", (), "outputs/appa/test/real_walk: expected the frames that the row appa makes"),
     (4, "attention/a/maps.npz", None, "attention/a: expected what `python -m tcan attention` writes"),
