@@ -1,5 +1,6 @@
 """What is generated: a source picture and the key points that drive it, for every clip of a split."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,12 @@ class Case:
     truth: Path | None = None
     numbers: list | None = None
     driver: Keypoints | None = None
+
+    @property
+    def sha256(self):
+        """Of what the frames are generated from."""
+        parts = (self.source, *(array for points in (self.source_points, self.points) for array in (points.xy, points.score)))
+        return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
 
 def cases_of(split, data, config, row, options):

@@ -36,7 +36,7 @@ def run(args, config):
                 "retarget": row.retarget, "noise": row.seed, "generate": vars(options)}
     device = best() if args.model else "cpu"
     keep_run(args.run, {"config": resolved, "device": device, "seed": config.seed, "inputs": [sha256_of_folder(path) for path in inputs],
-                        "cases": [case.name for case in cases]})
+                        "cases": [(case.name, case.sha256) for case in cases]})
     progress = Progress(f"{args.row} {args.split}", len(cases))
     for number, case in enumerate(cases):
         if not (args.run / case.name).exists():

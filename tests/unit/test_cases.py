@@ -9,7 +9,7 @@ import pytest
 
 from tcan.sections import Row
 from tcan.data import clips
-from tcan.generate import driving
+from tcan.generate import driving, rows
 from tcan.generate.cases import cases_of
 from tcan.pose import keypoints
 from tcan.pose.keypoints import Keypoints
@@ -103,3 +103,27 @@ def test_driving_writes_the_drivers_own_poses_and_those_of_true_limbs_beside(dat
     assert (tmp_path / "out/c__b.first_lengths.npz").read_bytes() == (tmp_path / "out/c__b.npz").read_bytes()
     heights = [np.ptp(keypoints.load(tmp_path / f"out/c__b{what}.npz").xy[0, :, 1]) for what in (".as_driven", ".true_limbs", "")]
     assert heights == [pytest.approx(50), pytest.approx(18.75, rel=0.01), pytest.approx(24.4, rel=0.01)]
+
+
+def test_what_was_generated_of_other_poses_is_not_kept(data, smoke, tmp_path, monkeypatch):
+    """Interrupted after the first clip, it goes on with the second; once a clip's poses are others, nothing is taken over."""
+    made = []
+
+    def animate(case):
+        made.append(case.name)
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        return np.repeat(case.source[None], len(case.points), axis=0)
+
+    monkeypatch.setattr(rows, "_baseline", lambda name, foundation: animate)
+    given = SimpleNamespace(row="copy", split="test", data=data, model=None, foundation=None, out=tmp_path / "out", run=tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        rows.run(given, smoke)
+    rows.run(given, smoke)
+    assert made == ["a", "b", "b"]
+    made.clear()
+    with pytest.raises(KeyboardInterrupt):
+        rows.run(given, smoke)
+    keypoints.save(points(shift=2), data / "poses/human/a.npz")
+    rows.run(given, smoke)
+    assert made == ["a", "b", "a", "b"]
