@@ -33,7 +33,7 @@ def test_reproduce_is_what_a_bare_command_does(fresh):
     ("models/smoke/base_mm1/run.json", {"source": 3, "video_frames": 1, "puppet_frames": 1, "poses": 2, **DENOISER,
                                         "motion_module": 1, "latents": 1, "stage1": 1, "stage2": 1}),
     ("claims", {"source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, **DENOISER, "motion_module": 2, "latents": 1,
-                "stage1": 6, "stage2": 10, "generate": 38, "score": 28, "keypoint_network": 1, "driving": 2, "driving_of_row": 4, "measure": 38, "plan": 1,
+                "stage1": 6, "stage2": 14, "generate": 46, "score": 36, "keypoint_network": 1, "driving": 2, "driving_of_row": 4, "measure": 46, "plan": 1,
                 "claims_page": 1, "attention": 2, "figure": 6}),
     ("results/smoke/claims/appa_exact/metrics.json", {"source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, **DENOISER,
                                                       "motion_module": 1, "latents": 1, "stage1": 1, "stage2": 1, "generate": 1, "score": 1}),
