@@ -4,8 +4,16 @@ import torch
 
 from tcan.diffusion import LARGEST_WEIGHT, TRAIN_STEPS
 
+GUESSED = 0.5               # of the steps start from the network's own guess
 MORE_NOISE = (100, 300)     # timesteps between the guess and what it is noised to: a step of three to ten
 SMALL = 1e-3                # below this squared error a place's root is as good as its square
+
+
+def noised_or_guessed(noise_scheduler, predict, clean, noise, timesteps, generator):
+    """Latents (b, ...) noised to timesteps (b,), what a step of training starts from: the truth or, in a share of the steps, `from_own_guess`."""
+    if torch.rand((), generator=generator) < GUESSED:
+        return from_own_guess(noise_scheduler, predict, clean, noise, timesteps, generator)
+    return noise_scheduler.add_noise(clean, noise, timesteps)
 
 
 def from_own_guess(noise_scheduler, predict, clean, noise, timesteps, generator):

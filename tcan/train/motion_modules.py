@@ -17,7 +17,7 @@ from tcan.models.foundation import Foundation, as_float16
 from tcan.provenance import write_run
 from tcan.train import loop
 from tcan.train.adversary import folded, of_pairs, pair_context, pairs
-from tcan.train.few_steps import from_own_guess, rooted
+from tcan.train.few_steps import noised_or_guessed, rooted
 from tcan.train.muon import Muon
 from tcan.train.precision import autocast
 from tcan.train.processes import accelerator
@@ -75,10 +75,7 @@ def train(args, config, sections):
         noise = diffusion.clip_noise(clean.shape, part.noise, generator).to(device)
         with torch.no_grad(), autocast(device), reference.write():
             unet(clean[:, 0], torch.zeros(part.batch, dtype=torch.long, device=device), prompt[:part.batch])
-        if torch.rand((), generator=generator) < 0.5:
-            noisy = from_own_guess(noise_scheduler, lambda start, further: predict(start, further, pose), clean, noise, timesteps, generator)
-        else:
-            noisy = noise_scheduler.add_noise(clean, noise, timesteps)
+        noisy = noised_or_guessed(noise_scheduler, lambda start, further: predict(start, further, pose), clean, noise, timesteps, generator)
         made = predict(noisy, timesteps, pose)
         error = rooted(noise_scheduler, made.flatten(0, 1), clean.flatten(0, 1), timesteps.repeat_interleave(length))
         context = pair_context(clean[:, 0], folded(pose, side).unflatten(0, (part.batch, length)))

@@ -17,14 +17,13 @@ from tcan.models.foundation import Foundation, as_float16
 from tcan.seeds import generator
 from tcan.train.adversary import Adversary, folded
 from tcan.train.checkpointing import checkpoint_layers
-from tcan.train.few_steps import from_own_guess, rooted
+from tcan.train.few_steps import noised_or_guessed, rooted
 from tcan.train.latents import TrainClips
 from tcan.train.processes import accelerator
 from tcan.train.stage import train_stage
 from tcan.train.strips import SAMPLES, Strips
 
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1")
-GUESSED = 0.5   # of the steps start from the network's own guess, where there is an adversary
 
 
 class Stage1:
@@ -91,11 +90,7 @@ class Stage1:
         def predict(noisy, timesteps):
             return self.predict(source, noisy, timesteps, pose, keep).float()
 
-        if torch.rand((), generator=generator) < GUESSED:
-            noisy = from_own_guess(self.scheduler, predict, clean, noise, timesteps, generator)
-        else:
-            noisy = self.scheduler.add_noise(clean, noise, timesteps)
-        made = predict(noisy, timesteps)
+        made = predict(noised_or_guessed(self.scheduler, predict, clean, noise, timesteps, generator), timesteps)
         error = rooted(self.scheduler, made, clean, timesteps)
         context = torch.cat([source * keep[:, None, None, None], folded(pose, clean.shape[-1])], dim=1)
         options = self.config.stage1

@@ -17,13 +17,12 @@ from tcan.models.foundation import Foundation, as_float16
 from tcan.seeds import generator
 from tcan.train.adversary import folded, of_pairs, pair_context, pairs
 from tcan.train.checkpointing import checkpoint_layers
-from tcan.train.few_steps import from_own_guess, rooted
+from tcan.train.few_steps import noised_or_guessed, rooted
 from tcan.train.latents import TrainClips
 from tcan.train.processes import accelerator
 from tcan.train.stage import train_stage
 from tcan.train.strips import Strips
 
-GUESSED = 0.5   # of the steps start from the network's own guess, where there is an adversary
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance", "stage1", "stage2")
 
 
@@ -90,11 +89,7 @@ class Stage2:
         def predict(noisy, timesteps):
             return self.predict(source, noisy, timesteps, pose).float()
 
-        if torch.rand((), generator=generator) < GUESSED:
-            noisy = from_own_guess(self.scheduler, predict, clean, noise, timesteps, generator)
-        else:
-            noisy = self.scheduler.add_noise(clean, noise, timesteps)
-        made = predict(noisy, timesteps)
+        made = predict(noised_or_guessed(self.scheduler, predict, clean, noise, timesteps, generator), timesteps)
         batch, frames = clean.shape[:2]
         error = rooted(self.scheduler, made.flatten(0, 1), clean.flatten(0, 1), timesteps.repeat_interleave(frames))
         context = pair_context(source, folded(pose.flatten(0, 1), clean.shape[-1]).unflatten(0, (batch, frames)))
