@@ -144,14 +144,16 @@ class Denoiser:
 
 @dataclass(frozen=True)
 class Sharpening:
-    """What the denoiser learns after its draft (tcan/train/denoiser.py). `pool`: rendered scenes, the part `finished` of which come out like photographs of
-    all sorts; `adversary`: how long the gradient of the adversary is, in units of the error's."""
+    """What the denoiser learns after its draft (tcan/train/denoiser.py). `pool`: scenes, the part `photographed` of which shows photographed people, and as
+    many of the others stand before photographed places; the part `finished` of the rendered ones comes out like photographs of all sorts.
+    `adversary`: how long the gradient of the adversary is, in units of the error's."""
 
     steps: int = field(metadata={"min": 1})
     learning_rate: float = field(metadata={"min": 0})
     ema: float = field(metadata={"min": 0, "max": 1})
     pool: int = field(metadata={"min": 1})
     finished: float = field(metadata={"min": 0, "max": 1})
+    photographed: float = field(metadata={"min": 0, "max": 1})
     adversary: float = field(metadata={"min": 0})
 
 

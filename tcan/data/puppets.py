@@ -1,4 +1,4 @@
-"""Rendered people for training: single pictures and clips of random characters in random scenes."""
+"""Rendered people for training: single pictures and clips of random characters in random scenes; of pictures a part may be photographed ones."""
 
 from dataclasses import replace
 
@@ -40,33 +40,49 @@ def training_motion(motions, length, rng):
     return mirrored(joints) if rng.random() < 0.5 else joints
 
 
-def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, pictures=2, clip_frames=None, workers=1, test_motions=(), finished=0.0, first=0):
+def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, pictures=2, clip_frames=None, workers=1, test_motions=(), finished=0.0, first=0,
+                photographs=None, photographed=0.0):
     """n random training items.
 
     motions: {name: Motion} as from `load_motions`; those named in test_motions are left out (pass config.data.puppets.test_motions).
     clip_frames None: k = `pictures` of one character, scene and camera in as many poses; else clips of k = clip_frames consecutive frames.
     finished: the part of the items that come out with a random Finish of exposure, colour and focus, and a person of another shading.
-    first: number of the first item.
+    first: number of the first item. photographs: tcan.data.photographs.Photographs; the part `photographed` of the items shows people of theirs, and the
+    same part of the others stands before places of theirs. Pictures alone, no clips.
     Item i depends on (seed, i) alone, not on n or workers. Returns frames uint8 RGB (n, k, size, size, 3) and xy float32 (n, k, 18, 2)
     in pixels, NaN where a joint is hidden.
     """
     train = [resample(motion, FPS) for name, motion in sorted((motions or {}).items()) if name not in test_motions]
-    tasks = [(index, size, supersample, seed, train, tuple(kinds), pictures, clip_frames, finished) for index in range(first, first + n)]
+    tasks = [(index, size, supersample, seed, train, tuple(kinds), pictures, clip_frames, finished, photographed) for index in range(first, first + n)]
     if workers > 1:
         from concurrent.futures import ProcessPoolExecutor
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, initializer=_share, initargs=(photographs,)) as pool:
             items = list(pool.map(_item, tasks, chunksize=64))
     else:
+        _share(photographs)
         items = [_item(task) for task in tasks]
     frames, xy = zip(*items, strict=True)
     return np.stack(frames), np.stack(xy)
 
 
+_shared = None      # the Photographs of a process: some megabytes, sent once and not with each task
+
+
+def _share(photographs):
+    global _shared
+    _shared = photographs
+
+
 def _item(task):
-    index, size, supersample, seed, train, kinds, pictures, clip_frames, finished = task
+    index, size, supersample, seed, train, kinds, pictures, clip_frames, finished, photographed = task
+    photo = seeds.rng(seed, "photographs", index)
+    if photo.random() < photographed:
+        return _shared.scene(photo, pictures, size, supersample)
     rng = seeds.rng(seed, "pool", index)
     character = Character.random(rng, str(rng.choice(kinds)))
     background = random_scene(rng)
+    if photo.random() < photographed:
+        background = _shared.place(photo, background.light)
     if clip_frames:
         camera, joints = stage(character, training_motion(train, clip_frames, rng), rng)
     else:

@@ -20,6 +20,7 @@ from tcan.fetch.joined import Joined, joined_zip
 from tcan.progress import ByteProgress
 
 RATIO = 250  # a member may unpack to so many times its packed size; photographs hardly shrink, and a bomb reaches 1,000
+AR, AR_HEADER = b"!<arch>\n", 60  # how an ar archive begins, and the bytes of a member's header: its name first, its size at 48
 SMALL = 1 << 20  # bytes up to which a member's ratio is nobody's concern
 BLOCK = 1 << 20
 # What bad content raises, of an archive or of what is packed in it
@@ -46,7 +47,7 @@ def unpack(what, archive, parts, folder, consumed=lambda part: None):
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f"{folder.name}.partial")
     try:
-        if archive.format == "tar":
+        if archive.format in ("tar", "deb"):
             found = _unpack_tar(what, archive, parts, folder, partial)
         else:
             found = _unpack_zips(what, archive, parts, folder, partial, consumed)
@@ -177,7 +178,11 @@ def _expect_room(what, folder, steps):
 def _unpack_tar(what, archive, parts, folder, partial):
     size = sum(part.size for part in parts)
     plan, progress = Plan(what, archive), ByteProgress(f"{what}: unpacking", None)
-    with Joined([(part.path, part.size) for part in parts]) as stream, tarfile.open(fileobj=stream, mode="r|*", bufsize=BLOCK) as bundle:
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(Joined([(part.path, part.size) for part in parts]))
+        if archive.format == "deb":
+            stream.seek(_data_of_deb(what, stream))
+        bundle = stack.enter_context(tarfile.open(fileobj=stream, mode="r|*", bufsize=BLOCK))
         for member in bundle:
             if not (member.isreg() or member.isdir()):
                 raise UserError(f"{what}: expected files and folders, {member.name!r} is a link or a device; the archive is hostile or broken")
@@ -192,6 +197,16 @@ def _unpack_tar(what, archive, parts, folder, partial):
     plan.expect_matches()
     progress.close()
     return plan
+
+
+def _data_of_deb(what, stream):
+    """Where in a Debian package its files begin, a tar: after deb(5) an ar archive of debian-binary, control.tar and data.tar."""
+    if stream.read(len(AR)) == AR:
+        while len(header := stream.read(AR_HEADER)) == AR_HEADER and header.endswith(b"`\n") and (size := header[48:58].strip()).isdigit():
+            if header.startswith(b"data.tar"):
+                return stream.tell()
+            stream.seek(int(size) + int(size) % 2, os.SEEK_CUR)
+    raise UserError(f"{what}: expected a Debian package with a data.tar, found none; fetch it again")
 
 
 # --- both -------------------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ class Archive:
     """The source's files, in their order, are one archive or its parts. keep: globs of the members to write (`*` within a folder's name,
     `**` for any folders); none for all."""
 
-    format: str = field(metadata={"choices": ("zip", "tar")})
+    format: str = field(metadata={"choices": ("zip", "tar", "deb")})
     keep: list[str] = field(default_factory=list)
     limits: Limits = Limits()
 

@@ -3,7 +3,7 @@
 Stand-ins in diffusers' classes and folders (the autoencoder is one of our own on its base classes), so that every rule after them is the paper's
 rule. Trained on rendered people of all poses:
 
-- pool: rendered people, a few pictures each of one person in one scene, with their drawn poses.
+- pool: rendered people, a few pictures each of one person in one scene, with their drawn poses; in finished_pool photographed ones too.
 - autoencoder: from principal components of patches on, L1 over a Laplacian pyramid and squared error, a little noise on the latents.
 - draft and denoiser: base UNet and ControlNet together, in two parts (tcan/train/denoiser.py), the second on a pool of its own, finished_pool.
 - mm1, mm2: motion modules on clips, everything else frozen (tcan/train/motion_modules.py).
@@ -18,6 +18,7 @@ import torch
 from torch.nn import functional
 
 from tcan.commands.foundation import PARTS
+from tcan.data.photographs import Photographs
 from tcan.errors import UserError
 from tcan.files import atomic_dir
 from tcan.models.autoencoder import decode, encode, to_tensor
@@ -51,8 +52,12 @@ def run(args, config):
 
 def _pool(args, config):
     part, own = config.foundation.denoiser, config.foundation.sharpening
-    kind = {"finished": own.finished, "first": part.pool} if args.part == "finished_pool" else {}
-    frames, poses, points = render(args.raw, config, own.pool if kind else part.pool, pictures=1 + part.targets, **kind)
+    kind, photographs = {}, None
+    if args.part == "finished_pool":
+        kind = {"finished": own.finished, "photographed": own.photographed, "first": part.pool}
+        if own.photographed:
+            photographs = Photographs.load(args.raw / "photographs", args.raw / "mediapipe")
+    frames, poses, points = render(args.raw, config, own.pool if kind else part.pool, pictures=1 + part.targets, photographs=photographs, **kind)
     with atomic_dir(args.out) as folder:
         np.save(folder / "frames.npy", frames)
         np.save(folder / "poses.npy", poses)

@@ -1,4 +1,7 @@
-# models/<scale>/foundation/<part>: trained here, on rendered people.
+# models/<scale>/foundation/<part>: trained here, on rendered people, and photographed ones where params.yaml says so.
+PHOTOGRAPHED_SOURCES = [*MOTION_SOURCES, *(["mediapipe", "photographs"] if CONFIG.foundation.sharpening.photographed else [])]
+
+
 rule pool:
     input:
         raw=raw(MOTION_SOURCES),
@@ -72,15 +75,15 @@ rule draft:
 
 rule finished_pool:
     input:
-        raw=raw(MOTION_SOURCES),
-        code=code("tcan.data.puppets", "tcan.pose.draw"),
+        raw=raw(PHOTOGRAPHED_SOURCES),
+        code=code("tcan.data.puppets", "tcan.data.photographs", "tcan.pose.draw"),
     output:
         f"models/{SCALE}/foundation/finished_pool/run.json",
     params:
         rendered=RENDERED,
         scenes=(CONFIG.foundation.denoiser.pool, CONFIG.foundation.denoiser.targets),
-        finished=(CONFIG.foundation.sharpening.pool, CONFIG.foundation.sharpening.finished),
-        pins=pins(MOTION_SOURCES),
+        finished=(CONFIG.foundation.sharpening.pool, CONFIG.foundation.sharpening.finished, CONFIG.foundation.sharpening.photographed),
+        pins=pins(PHOTOGRAPHED_SOURCES),
     log:
         f"logs/{SCALE}/foundation/finished_pool.log",
     benchmark:

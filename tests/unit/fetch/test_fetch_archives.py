@@ -123,6 +123,32 @@ def test_hostile_zips(tmp_path, parts, archive, message):
     assert not found(tmp_path / "files") and not list(tmp_path.glob("evil*"))
 
 
+def deb_of(*members):
+    """An ar archive of (name, content)."""
+    return b"!<arch>\n" + b"".join(f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode() + content + b"\n" * (len(content) % 2)
+                                   for name, content in members)
+
+
+def test_deb(tmp_path, parts):
+    files = tar_of({f"./{name}": content for name, content in CONTENTS.items()}, "w:xz")
+    package = deb_of(("debian-binary", b"2.0\n"), ("control.tar.xz", b"odd"), ("data.tar.xz", files))
+    assert unpack("toy", Archive("deb", KEEP.keep), parts(*cut(package, 20_000)), tmp_path / "files") == (len(KEPT), 2000 * len(KEPT))
+    assert found(tmp_path / "files") == KEPT
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", deb_of(("debian-binary", b"2.0\n")), deb_of(("control.tar", b"x" * 99))[:80], tar_of(CONTENTS),
+                                     b"!<arch>\n" + b"data.tar".ljust(60)])
+def test_what_is_no_deb(tmp_path, parts, content):
+    with pytest.raises(UserError, match="toy: expected a Debian package with a data.tar, found none; fetch it again"):
+        unpack("toy", Archive("deb"), parts(content), tmp_path / "files")
+
+
+def test_a_truncated_deb(tmp_path, parts):
+    package = deb_of(("debian-binary", b"2.0\n"), ("data.tar.xz", tar_of(CONTENTS, "w:xz")))
+    with pytest.raises(UserError, match="expected a whole deb archive"):
+        unpack("toy", Archive("deb"), parts(package[:-5_000]), tmp_path / "files")
+
+
 @pytest.mark.parametrize(("name", "attributes"), [
     ("../evil", {}), ("/etc/evil", {}),
     ("link", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}), ("link", {"type": tarfile.LNKTYPE, "linkname": "../evil"}),

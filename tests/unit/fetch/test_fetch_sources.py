@@ -75,7 +75,7 @@ def test_a_good_one(tmp_path):
     ({"files x": {"file": "B.ZIP.1"}}, "source toy: expected each file name once, got 'B.ZIP.1' again"),
     ({"files c.zip.*": {"size": 3}}, "expected a pattern only where a hub lists its files"),
     ({"files .": {"file": "x.zip"}}, "expected `.` to be a whole Kaggle data set"),
-    ({"archive format": "rar"}, "source toy.archive.format: expected one of zip, tar, got 'rar'"),
+    ({"archive format": "rar"}, "source toy.archive.format: expected one of zip, tar, deb, got 'rar'"),
     ({"archive limits files": 0}, "source toy.archive.limits.files: expected at least 1, got 0"),
     ({"archive kep": []}, "source toy.archive: expected one of format, keep, limits, got 'kep'; did you mean 'keep'?"),
 ])
