@@ -11,7 +11,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tcan.data.finish import Finish
 from tcan.data.scenery import random_scene
 from tcan.errors import UserError
 from tcan.pose.keypoints import MIRRORED
@@ -103,7 +102,7 @@ class Photographs:
         frames = np.stack([cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) for picture, _ in shown])
         xy = np.stack([(points + 0.5) / supersample - 0.5 for _, points in shown]).astype(np.float32)
         xy[((xy < -0.5) | (xy > size - 0.5)).any(axis=-1)] = np.nan
-        return (Finish.random(rng).apply(frames) if rng.random() < 0.5 else frames), xy
+        return frames, xy
 
 
 def _put(rng, pose, empty, scale, gain, hue, floor, shade):

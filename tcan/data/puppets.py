@@ -46,12 +46,14 @@ def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, pi
 
     motions: {name: Motion} as from `load_motions`; those named in test_motions are left out (pass config.data.puppets.test_motions).
     clip_frames None: k = `pictures` of one character, scene and camera in as many poses; else clips of k = clip_frames consecutive frames.
-    finished: the part of the items that come out with a random Finish of exposure, colour and focus, and a person of another shading.
+    finished: the part of the items that come out with a random Finish of exposure, colour and focus, and, where rendered, a person of another shading.
     first: number of the first item. photographs: tcan.data.photographs.Photographs; the part `photographed` of the items shows people of theirs, and the
     same part of the others stands before places of theirs. Pictures alone, no clips.
     Item i depends on (seed, i) alone, not on n or workers. Returns frames uint8 RGB (n, k, size, size, 3) and xy float32 (n, k, 18, 2)
     in pixels, NaN where a joint is hidden.
     """
+    if photographed and (photographs is None or clip_frames):
+        raise ValueError("photographed items need photographs, and are pictures, not clips")
     train = [resample(motion, FPS) for name, motion in sorted((motions or {}).items()) if name not in test_motions]
     tasks = [(index, size, supersample, seed, train, tuple(kinds), pictures, clip_frames, finished, photographed) for index in range(first, first + n)]
     if workers > 1:
@@ -75,9 +77,11 @@ def _share(photographs):
 
 def _item(task):
     index, size, supersample, seed, train, kinds, pictures, clip_frames, finished, photographed = task
-    photo = seeds.rng(seed, "photographs", index)
+    photo, finish = seeds.rng(seed, "photographs", index), seeds.rng(seed, "finish", index)
+    is_finished = finish.random() < finished
     if photo.random() < photographed:
-        return _shared.scene(photo, pictures, size, supersample)
+        frames, xy = _shared.scene(photo, pictures, size, supersample)
+        return (Finish.random(finish).apply(frames) if is_finished else frames), xy
     rng = seeds.rng(seed, "pool", index)
     character = Character.random(rng, str(rng.choice(kinds)))
     background = random_scene(rng)
@@ -87,8 +91,7 @@ def _item(task):
         camera, joints = stage(character, training_motion(train, clip_frames, rng), rng)
     else:
         camera, joints = _apart(character, train, rng, pictures)
-    finish = seeds.rng(seed, "finish", index)
-    if finish.random() >= finished:
+    if not is_finished:
         return render_clip(character, background, joints, camera, size, supersample)
     ambient = float(finish.uniform(0.25, 0.75))
     character = replace(character, ambient=ambient, diffuse=float(finish.uniform(0.15, 1.05 - ambient)))

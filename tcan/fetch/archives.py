@@ -20,9 +20,9 @@ from tcan.fetch.joined import Joined, joined_zip
 from tcan.progress import ByteProgress
 
 RATIO = 250  # a member may unpack to so many times its packed size; photographs hardly shrink, and a bomb reaches 1,000
-AR, AR_HEADER = b"!<arch>\n", 60  # how an ar archive begins, and the bytes of a member's header: its name first, its size at 48
 SMALL = 1 << 20  # bytes up to which a member's ratio is nobody's concern
 BLOCK = 1 << 20
+AR, AR_HEADER = b"!<arch>\n", 60  # how an ar archive begins, and the bytes of a member's header: its name first, its size at 48
 # What bad content raises, of an archive or of what is packed in it
 BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, OverflowError)
 

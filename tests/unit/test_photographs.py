@@ -33,7 +33,6 @@ def pictures():
 def test_key_points_lie_where_the_person_is_drawn(pictures, monkeypatch):
     """Whatever turns, mirrors and moves it: a mirrored person's right wrist is what was the left one."""
     monkeypatch.setattr(photographs, "_recoloured", lambda picture, hue, gain: picture[..., :3].astype(np.float32))
-    monkeypatch.setattr(photographs.Finish, "random", lambda rng: photographs.Finish(0, 1, 1, (1, 1, 1), 1, 0, 0))
     seen = set()
     for seed in range(20):
         frames, xy = pictures.scene(np.random.default_rng(seed), 3, 64, 2)
@@ -82,6 +81,18 @@ def test_a_pool_has_its_part_of_photographs_and_the_others_are_what_they_were(pi
     assert 12 <= sum(people) <= 28 and 4 <= sum(places) <= 16, "half show photographed people, half of the others stand before photographed places"
     shared, others = render_pool(8, 32, 2, 3, pictures=3, photographs=pictures, photographed=0.5, workers=2)
     assert (shared == mixed[:8]).all() and np.array_equal(others, moved[:8], equal_nan=True)
+
+
+def test_photographs_come_out_finished_as_rendered_scenes_do(pictures):
+    plain, points = render_pool(12, 32, 2, 3, photographs=pictures, photographed=1.0)
+    finished, same = render_pool(12, 32, 2, 3, photographs=pictures, photographed=1.0, finished=0.5)
+    assert 1 <= sum((plain[item] != finished[item]).any() for item in range(12)) <= 11 and np.array_equal(points, same, equal_nan=True)
+
+
+def test_what_cannot_be_photographed(pictures):
+    for options in ({}, {"photographs": pictures, "clip_frames": 4}):
+        with pytest.raises(ValueError, match="photographed items need photographs, and are pictures, not clips"):
+            render_pool(2, 32, 2, 3, photographed=0.5, **options)
 
 
 class Finds:
