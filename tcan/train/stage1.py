@@ -50,6 +50,7 @@ class Stage1:
                 checkpoint_layers(network, self.reference)
         self.adversary = None
         if config.stage1.adversary:
+            torch.manual_seed(config.seed)  # again, so that the adversary of every model starts alike, with adapters or without
             channels = self.unet.config.in_channels
             self.adversary = Adversary(channels, channels + 3 * factor(foundation.vae()) ** 2).to(device)
 

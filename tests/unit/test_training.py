@@ -171,12 +171,15 @@ def test_gradient_clip_0_is_none(tmp_path):
 
 
 def test_every_models_adversary_starts_alike(smoke, foundation, tmp_path):
-    """So that rows of one seed differ by their switch, as far as the adversary of stage 2 is concerned."""
-    config, first = with_stage2(smoke, adversary=0.5), []
+    """So that rows of one seed differ by their switch alone."""
+    config, first, second = with_stage2(with_stage1(smoke, adversary=0.5), adversary=0.5), [], []
     for name in MODELS:
-        Stage1(smoke.models[name], smoke, foundation).save(tmp_path / name)
-        first.append(Stage2(smoke.models[name], config, foundation, tmp_path / name).adversary.state_dict())
-    assert all(torch.equal(value, other[key]) for other in first[1:] for key, value in first[0].items())
+        stage1 = Stage1(config.models[name], config, foundation)
+        stage1.save(tmp_path / name)
+        first.append(stage1.adversary.state_dict())
+        second.append(Stage2(config.models[name], config, foundation, tmp_path / name).adversary.state_dict())
+    for started in (first, second):
+        assert all(torch.equal(value, other[key]) for other in started[1:] for key, value in started[0].items())
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
