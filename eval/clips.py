@@ -41,10 +41,10 @@ def pair(generated, true, split=None, gaps=False):
     """The clips of GEN and TRUE, frame by frame. -> list of Clip, sorted by name.
 
     true: a folder or video file, or several whose clips add up. Where a folder holds a clips.csv (columns id, frames, and split), it
-    says which clips there are and how many frames each has; `split` keeps those of one split. gaps: whether frame numbers may have gaps.
+    says which clips there are and how many frames each has; `split` keeps those of one split, or of several. gaps: whether frame numbers may have gaps.
     Errors: anything in one and not in the other, no clip, a name that is not a frame's, a clip without all its frames, a gap.
     """
-    truth = {}
+    truth, split = {}, [split] if isinstance(split, str) else split
     for place in [true] if isinstance(true, (str, Path)) else true:
         for name, side in _true_clips(Path(place), split).items():
             if name in truth:
@@ -52,7 +52,7 @@ def pair(generated, true, split=None, gaps=False):
             truth[name] = side
     if not truth:
         where = true if isinstance(true, (str, Path)) else ", ".join(map(str, true))
-        raise UserError(f"{where}: expected clips{'' if split is None else f' of split {split}'} in clips.csv, found none; "
+        raise UserError(f"{where}: expected clips{'' if split is None else f' of split {_any(split)}'} in clips.csv, found none; "
                         f"{'add them' if split is None else 'give a split that it names'}")
     made = _clips(Path(generated))
     if len(made) == len(truth) == 1 and (Path(generated).is_file() or isinstance(next(iter(truth.values())), Video)):
@@ -101,11 +101,15 @@ def _same(made, truth, where, what):
                         "generate the same clips and frames under the same names")
 
 
+def _any(splits):
+    return " or ".join(splits)
+
+
 def _true_clips(folder, split):
     table = folder / "clips.csv"
     if not table.is_file():
         if split is not None:
-            raise UserError(f"{folder}: expected a clips.csv that says which clips are of split {split}, found none; leave out the split")
+            raise UserError(f"{folder}: expected a clips.csv that says which clips are of split {_any(split)}, found none; leave out the split")
         return _clips(folder)
     try:
         with open(table, newline="", encoding="utf-8-sig") as stream:
@@ -120,7 +124,7 @@ def _true_clips(folder, split):
         raise UserError(f"{table}: expected an id and a number of frames in every line, found none in line {short[0]}; complete it")
     clips = {}
     for row in rows:
-        if split is None or row["split"] == split:
+        if split is None or row["split"] in split:
             clips[row["id"]] = _frames(folder / row["id"])
             if str(len(clips[row["id"]])) != row["frames"]:
                 raise UserError(f"{folder / row['id']}: expected the {row['frames']} frames that clips.csv names, "

@@ -15,6 +15,7 @@ MEASURES = {    # name: (unit, what is better)
     "identity-distance": ("1 - cosine", "lower"),
     "background-flicker": ("grey levels", "lower"),
 }
+TRUE = {"test": ("test",), "held_out": ("test", "further")}     # splits whose true frames are known, and the splits of clips.csv that they are of
 OF_BIZARRE = "proportion-error"      # on the test split the poses are the character's own, and it would be limb-ratio-error again
 AIMS = ("as_driven", "first_lengths", "clip_lengths")   # CASE.AIM.npz: the driving person's own key points, and both ways to retarget them
 BESIDE = ("source", "true_limbs", *AIMS)    # CASE.WHAT.npz: also the source's key points, and those that a body of the source's true limbs would take
@@ -47,7 +48,7 @@ class Driving:
 
 def add_arguments(parser):
     parser.add_argument("generated", metavar="GENERATED", type=Path, help="a folder of frames 0000.png and on for each case of the split")
-    parser.add_argument("--split", required=True, choices=("test", "bizarre"))
+    parser.add_argument("--split", required=True, choices=(*TRUE, "bizarre"))
     parser.add_argument("--data", type=Path, required=True, help="data/SCALE: the true frames and the source pictures")
     parser.add_argument("--driving", type=Path, required=True, help="folder of key points, as `tcan driving` writes it: CASE.npz, CASE.source.npz; of split "
                         "bizarre, where they are known, CASE.true_limbs.npz")
@@ -70,13 +71,13 @@ def run(args):
 def measure(generated, split, data, driving, network, weights, aim=None):
     """The measures of every case of a split. -> what `measures.SPLIT.json` holds. aim: one of AIMS, on the bizarre split, if not the poses as retargeted.
 
-    A measure's value is the mean over clips of `per_video`; `truth` (of the test split) is the same of the true frames: the error of the measure itself.
+    A measure's value is the mean over clips of `per_video`; `truth` (not of the bizarre split) is the same of the true frames: the error of the measure itself.
     """
     from eval import features, keypoint_network
     from eval.frames import Stills, digest_of
 
     if aim and split != "bizarre":
-        raise UserError("--aim: expected split bizarre, where a person is driven by another's poses, got test; leave it out")
+        raise UserError(f"--aim: expected split bizarre, where a person is driven by another's poses, got {split}; leave it out")
     cases = find_cases(Path(generated), split, Path(data), Path(driving), aim)
     finder, digest = keypoint_network.load(network)
     extractor, pins = features.load(NETWORK, weights)
@@ -155,10 +156,10 @@ def find_cases(generated, split, data, driving, aim=None):
     """The cases of a split, sorted by name; aim: as of `measure`. Raises UserError for a case that was not generated, or one that is none of the split's."""
     from eval.strips import find_clips
 
-    clips = {clip.id: clip for clip in find_clips(data, split)}
+    clips = {clip.id: clip for clip in find_clips(data, *TRUE.get(split, (split,)))}
     if not clips:
         raise UserError(f"{data}: expected clips of split {split} in frames/*/clips.csv, found none; make the data first")
-    if split == "test":
+    if split in TRUE:
         cases = [Case(name, generated / name, clip.folder, clip.folder / "0000.png", driving / f"{name}.npz") for name, clip in clips.items()]
     else:
         cases = []

@@ -24,7 +24,7 @@ def evaluate(generated, true, protocols=("disco-1", "corrected-1"), networks=Non
     generated, true: folders or video files (see eval.clips); true may be several.
     protocols: labels (see eval.protocol.get). networks: role -> name of eval.features.NETWORKS, or an Extractor or Lpips; default: the
     protocols' own. A metric whose role is not named is left out, and the result says so. weights: the folder that their files lie below.
-    split: keep the clips of one split of the true folders' clips.csv. gaps: whether frame numbers may have gaps; no window spans one.
+    split: keep the clips of one split, or of a list of them, of the true folders' clips.csv. gaps: whether frame numbers may have gaps; no window spans one.
     seed: of the bootstrap. workers: threads that decode ahead. cache: a folder of features kept between evaluations, or None.
     progress: called as progress(frames done, frames in all, clip).
 

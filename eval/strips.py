@@ -33,13 +33,13 @@ class Clip:
     frames: int
 
 
-def find_clips(data, split):
-    """The clips of a split below `data` (data/<scale>), sorted by set and id."""
+def find_clips(data, *splits):
+    """The clips of the splits below `data` (data/<scale>), sorted by set and id."""
     clips = []
     for path in sorted(Path(data).glob("frames/*/clips.csv")):
         table, name = pd.read_csv(path, dtype={"id": str, "split": str}), path.parent.name
-        clips += [Clip(row.id, name, split, path.parent / row.id, Path(data) / "poses" / name / f"{row.id}.npz", int(row.frames))
-                  for row in table.query("split == @split").sort_values("id").itertuples()]
+        clips += [Clip(row.id, name, row.split, path.parent / row.id, Path(data) / "poses" / name / f"{row.id}.npz", int(row.frames))
+                  for row in table.query("split in @splits").sort_values("id").itertuples()]
     return clips
 
 

@@ -77,9 +77,11 @@ def splits(config):
     """{row: the splits that are measured}, of all rows: the tables' first."""
     claims = config.claims
     odd = {*claims.proportions, claims.retargeting}
+    wide = {*claims.held_out, *(_seeded(name, seed) for name in set(claims.held_out) & set(claims.rows) for seed in claims.seeds)}
     odd |= {_seeded(name, seed) for name in odd & set(claims.rows) for seed in claims.seeds}
     alone = [made for name in (UNFITTED, LONGEST) for made in (name, *(_seeded(name, seed) for seed in claims.seeds))]
-    return {name: ["bizarre"] if name in alone else ["test", "bizarre"] if name in odd else ["test"] for name in (*config.rows, *rows(config))}
+    return {name: ["bizarre"] if name in alone else ["test", *(["bizarre"] if name in odd else []), *(["held_out"] if name in wide else [])]
+            for name in (*config.rows, *rows(config))}
 
 
 def plan(config):

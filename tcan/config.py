@@ -8,7 +8,8 @@ from pathlib import Path
 import yaml
 
 from tcan.errors import UserError
-from tcan.sections import Appearance, Claims, Data, Diffusion, Errors, Evaluate, External, Foundation, Generate, Measures, Model, Pose, Row, Stage1, Stage2
+from tcan.sections import (FURTHER, SPLITS, Appearance, Claims, Data, Diffusion, Errors, Evaluate, External, Foundation, Generate, Measures, Model, Pose,
+                           Row, Stage1, Stage2)
 from tcan.strict import named, parse, unknown
 
 TOP = ("scale", "seed", "models", "rows", "external", "sources", "acknowledged")  # keys of params.yaml beside `scales`
@@ -218,12 +219,14 @@ def _check_sources(config):
 
 
 def _check_sets(config):
-    """Sets of published data hold one split, and may be made in shards; the others hold several splits, and are made whole."""
+    """Sets of published data hold one split, and may be made in shards; the others hold several splits, and are made whole; a set of puppets may hold the
+    further clips instead."""
     for name, frame_set in config.data.sets.items():
         published = frame_set.kind in ("tiktok", "bizarre")
-        if published != (frame_set.split is not None):
-            raise UserError(f"data.sets.{name}.split: expected {'train, test or bizarre' if published else 'none'} for a set of kind {frame_set.kind}, "
-                            f"got {frame_set.split!r}")
+        allowed = SPLITS if published else (None, FURTHER) if frame_set.kind == "puppets" else (None,)
+        if frame_set.split not in allowed:
+            raise UserError(f"data.sets.{name}.split: expected {' or '.join('none' if split is None else split for split in allowed)} for a set of kind "
+                            f"{frame_set.kind}, got {frame_set.split!r}")
         longest = max(config.second_stage(model).frames for model in config.every_model)
         if frame_set.kind == "tiktok" and config.data.tiktok.min_frames < longest:
             raise UserError(f"data.tiktok.min_frames: expected at least a window of stage 2 ({longest}), got {config.data.tiktok.min_frames}")
@@ -244,12 +247,16 @@ def _check_claims(config):
     trained = [name for name, row in config.rows.items() if row.model is not None]
     for key, names, known in (("rows", claims.rows, trained), ("proportions", claims.proportions, claims.rows), ("errors.rows", claims.errors.rows, trained),
                               ("errors.repeated_rows", claims.errors.repeated_rows, [name for name in claims.errors.rows if name in claims.rows]),
+                              ("held_out", claims.held_out, [*claims.rows, *(name for name, row in config.rows.items() if row.baseline)]),
                               ("learnt_errors.rows", claims.learnt_errors.rows, claims.errors.repeated_rows),
                               ("learnt_errors.kinds", claims.learnt_errors.kinds, claims.errors.kinds),
                               ("tau.row", [claims.tau.row], trained), ("retargeting", [claims.retargeting], trained)):
         for name in names:
             if name not in known:
                 raise UserError(unknown(name, known, f"claims.{key}"))
+    if claims.held_out and not (config.data.puppets.further_clips and config.data.sets_for(FURTHER)):
+        raise UserError("claims.held_out: expected no rows where there are no further clips, a set of puppets of split further and data.puppets.further_clips, "
+                        f"got {', '.join(claims.held_out)}")
     if claims.errors.repeated_rate not in claims.errors.rates:
         raise UserError(f"claims.errors.repeated_rate: expected one of the rates ({', '.join(map(str, claims.errors.rates))}), "
                         f"got {claims.errors.repeated_rate}")

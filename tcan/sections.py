@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 SETS = ("video", "puppets", "tiktok", "bizarre")
 ESTIMATORS = ("openpose", "dwpose", "openpose_json", "blazepose", "exact+errors")
 SPLITS = ("train", "test", "bizarre")
+FURTHER = "further"                                                   # clips like the rendered test ones, for the claims alone
 PERSONS = ("steadiest", "largest", "surest")
 UNETS = ("stable_diffusion", "realistic_vision")                      # sources of tcan/fetch/declared/weights.yaml, the paper's first
 CONTROLNETS = ("controlnet_openpose", "controlnet_v11p_openpose")
@@ -18,11 +19,11 @@ SHAPES = ("stable_diffusion_1_5", "any")
 @dataclass(frozen=True)
 class FrameSet:
     """How a set's frames are made, and what finds their key points. `split`: which clips of a published data set it holds; the other kinds have clips of
-    several. `shards`: in how many pieces a large set is made, each by a job of its own; 0: whole."""
+    several, but for a set of puppets that holds the further clips. `shards`: in how many pieces a large set is made, each by a job of its own; 0: whole."""
 
     kind: str = field(metadata={"choices": SETS})
     estimator: str = field(metadata={"choices": ESTIMATORS})
-    split: str | None = field(default=None, metadata={"choices": SPLITS})
+    split: str | None = field(default=None, metadata={"choices": (*SPLITS, FURTHER)})
     shards: int = field(default=0, metadata={"min": 0})
 
 
@@ -40,10 +41,11 @@ class Video:
 
 @dataclass(frozen=True)
 class Puppets:
-    """How many rendered clips there are, and which motions are kept for the test."""
+    """How many rendered clips there are, and which motions are kept for the test. `further_clips`: more like the test's, of a set of their own."""
 
     train_clips: int = field(metadata={"min": 1})
     test_clips: int = field(metadata={"min": 0})
+    further_clips: int = field(metadata={"min": 0})
     bizarre_characters: int = field(metadata={"min": 0})
     train_motions: list[str]
     test_motions: list[str]
@@ -95,9 +97,9 @@ class Data:
     tiktok: TikTok = TikTok()
     bizarre: Bizarre = Bizarre()
 
-    def sets_for(self, split):
-        """Names of the sets that may have clips of a split."""
-        return [name for name, frame_set in self.sets.items() if frame_set.split in (None, split)]
+    def sets_for(self, *splits):
+        """Names of the sets that may have clips of any of the splits."""
+        return [name for name, frame_set in self.sets.items() if frame_set.split in splits or frame_set.split is None and set(splits) - {FURTHER}]
 
 
 @dataclass(frozen=True)
@@ -329,11 +331,13 @@ class Taus:
 
 @dataclass(frozen=True)
 class Claims:
-    """What `snakemake claims` makes beyond the tables (tcan/claims.py)."""
+    """What `snakemake claims` makes beyond the tables (tcan/claims.py). `held_out`: rows that are generated on the test clips and the further ones together,
+    with every seed where they have a model, for what ten videos don't make clear."""
 
     seeds: list[int]
     rows: list[str]
     proportions: list[str]
+    held_out: list[str]
     errors: InjectedErrors
     learnt_errors: LearntErrors
     tau: Taus

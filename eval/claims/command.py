@@ -6,7 +6,7 @@ Below is the list; eval.claims.results finds the rows, eval.claims.statistics ju
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from eval.claims.results import BIZARRE, TEST, Side
+from eval.claims.results import BIZARRE, HELD_OUT, TEST, Side
 from eval.claims.statistics import FAILS, HOLDS, NEITHER, Effect, change, effect, part, together
 from eval.files import entries_of
 
@@ -102,7 +102,7 @@ CLAIMS = (
     Claim("ptm", "3", "The pose-driven temperature map calms the background",
           "Dividing the temporal attention's logits by a temperature that grows with the distance from the body (PTM) takes flicker out of the background.",
           "Section 3.3; Table 2, rows 3 and 4", "One training; B is generated with the map, A without. FID-VID and FVD, which the table has, are shown.",
-          (Comparison(Side("appa_tctrln"), Side("tcan_mm1"), ("background-flicker",), beside=VIDEO),), (2, "appa_tctrln", "tcan_mm1")),
+          (Comparison(Side("appa_tctrln"), Side("tcan_mm1"), ("background-flicker",), HELD_OUT, beside=VIDEO),), (2, "appa_tctrln", "tcan_mm1")),
     Claim("mm2", "4", "The second motion module makes better videos than the first",
           "Started from AnimateDiff's second motion module, TCAN has a lower FID-VID and FVD than from the first.", "Table 1, last two rows",
           "The two differ in the motion module, in both networks that have one. Of each module there is one training: the seeds are of what is trained on "
@@ -123,7 +123,7 @@ CLAIMS = (
     Claim("floors", "7", "TCAN does better than what learns nothing",
           "Not a sentence of the paper: TCAN beats the source frame, repeated, and the source, warped limb by limb, on the held-out clips.", None,
           "B is TCAN with the second motion module; A trains nothing, so it has no seeds, and stands beside each seed of B.",
-          tuple(Comparison(Side(floor, seeded=False), Side("tcan_mm2"), ("LPIPS", "FID", *VIDEO), apart=("LPIPS",)) for floor in ("copy", "warp"))),
+          tuple(Comparison(Side(floor, seeded=False), Side("tcan_mm2"), ("LPIPS", "FID", *VIDEO), HELD_OUT, apart=("LPIPS",)) for floor in ("copy", "warp"))),
 )
 
 
@@ -174,7 +174,14 @@ def run(args):
 def claims(results):
     """The Claims that a plan can put to the test: of wrong poses, one for each kind of error that it has, right after that of exact ones."""
     wrong = (*map(wrong_poses, results.kinds()), *map(learnt_poses, results.kinds(learnt=True)))
-    return tuple(claim for one in CLAIMS for claim in (one, *(wrong if one.key == "tctrln" else ())))
+    every = (claim for one in CLAIMS for claim in (one, *(wrong if one.key == "tctrln" else ())))
+    return tuple(replace(claim, comparisons=tuple(_there(comparison, results) for comparison in claim.comparisons)) for claim in every)
+
+
+def _there(comparison, results):
+    """The Comparison, on the test clips alone where a plan has no further ones of its rows."""
+    held_out = all(HELD_OUT in results.main(side.of).splits for side in (comparison.a, comparison.b))
+    return comparison if comparison.split != HELD_OUT or held_out else replace(comparison, split=TEST)
 
 
 def judge_all(results):
@@ -202,7 +209,7 @@ def judge(claim, results):
 
 def _apart(comparison, metric, a, b, results):
     """The same metric over rendered and over real clips alone, as Findings that don't count."""
-    rendered = results.rendered()
+    rendered = results.rendered(comparison.split)
     for label, clips in (("rendered clips", rendered), ("real clips", a[0]["weights"].keys() - rendered)):
         if clips:
             yield Finding(comparison, metric, a[0]["key"], False, effect(*([part(entry, clips) for entry in side] for side in (a, b))), label)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from eval import tables
 from eval.bootstrap import DISTANCES
-from eval.claims.results import BIZARRE, PROTOCOL, TEST
+from eval.claims.results import BIZARRE, HELD_OUT, PROTOCOL, TEST
 from eval.claims.statistics import FALSE_HOLDS
 from eval.markdown import TEMPLATES, code, escape, number, table
 from eval.pairs import FEW
@@ -17,7 +17,7 @@ from eval.pairs import FEW
 PROSE = TEMPLATES / "claims"
 MARKED = re.compile(r"<!-- *verdict: *(.*?) *-->\s*")      # on top of a page of prose: the verdict that it was written under
 CITED = {"l1": "L1", "ssim": "SSIM", "lpips": "LPIPS", "fid": "FID", "fid_vid": "FID-VID", "fvd": "FVD"}
-SPLITS = {TEST: "test clips", BIZARRE: "characters of odd proportions"}
+SPLITS = {TEST: "test clips", BIZARRE: "characters of odd proportions", HELD_OUT: "test clips and further ones"}
 MEASURES = {  # what eval.measures computes
     "keypoint-error": "how far from where they should be the key points are that a network finds in the generated frames; rendered clips",
     "keypoints-within-10%": "how many of them are nearer than a tenth of the person's height",

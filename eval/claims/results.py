@@ -10,7 +10,8 @@ from eval.errors import UserError
 FORMAT = 1                  # of plan.json and of measures.SPLIT.json
 PROTOCOL = "disco-1"        # the one that every row was scored under
 ESTIMATED, EXACT = "estimated", "exact"
-TEST, BIZARRE = "test", "bizarre"
+TEST, BIZARRE, HELD_OUT = "test", "bizarre", "held_out"
+SCORED = {TEST: "metrics.json", HELD_OUT: "metrics.held_out.json"}
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,13 @@ class Results:
                                    row["tau"], bool(row["retarget"]), str(row["limb_lengths"]), tuple(row["splits"])) for name, row in plan["rows"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._unlike(path, "seed, seeds and rows", f"{type(error).__name__}: {error}") from error
-        self.metrics = {row.name: self._metrics(row) for row in self.rows.values() if TEST in row.splits}
+        self.metrics = {(row.name, split): self._metrics(row, split) for split in SCORED for row in self.rows.values() if split in row.splits}
         self.measures = {(row.name, split): self._measures(row, split) for row in self.rows.values() for split in row.splits}
         self._alike()
 
-    def path(self, row, split=None):
-        """Where a row's metrics.json is, or its measures of a split."""
-        return self.folder / row.name / (f"measures.{split}.json" if split else "metrics.json")
+    def path(self, row, split, measures=False):
+        """Where a row's metrics of a split are, or its measures."""
+        return self.folder / row.name / (f"measures.{split}.json" if measures else SCORED[split])
 
     def find(self, of, seed=None, split=TEST, poses=ESTIMATED, errors=None, retarget=True, limb_lengths=None, learnt=False, **tau):
         """The one Row that is so, or None. seed: default the plan's; tau, limb_lengths: default those of the row of params.yaml itself."""
@@ -111,12 +112,11 @@ class Results:
         """
         if entry := self.measures[row.name, split]["measures"].get(metric):
             return {**entry, "key": metric, "weights": dict.fromkeys(entry["per_video"], 1)}
-        if split == TEST:
-            scored = self.metrics[row.name]
+        if scored := self.metrics.get((row.name, split)):
             for key, entry in scored["protocols"][PROTOCOL]["metrics"].items():
                 if key.partition("[")[0] == metric:
                     return {**entry, "key": key, "weights": scored["frames"]["per_video"]}
-        where = self.path(row, None if split == TEST and metric[:1].isupper() else split)      # a protocol's metrics are capitals, a measure's name isn't
+        where = self.path(row, split, measures=split not in SCORED or not metric[:1].isupper())     # a protocol's metrics are capitals, a measure's name isn't
         raise UserError(f"{where}: expected {metric}, found none; score again: {self.command}")
 
     def bootstrap_seed(self):
@@ -135,9 +135,9 @@ class Results:
         """The plan's rows that have errors of one kind in their poses; learnt: of those that were trained on wrong poses, or of the others."""
         return [row for row in self.rows.values() if len(row.errors) == 1 and bool(row.learnt) == learnt]
 
-    def rendered(self):
-        """The test clips that are rendered: those whose true key points are known, so that they have a key-point error."""
-        return set(self.entry(next(row for row in self.rows.values() if TEST in row.splits), "keypoint-error")["per_video"])
+    def rendered(self, split):
+        """The clips of a split that are rendered: those whose true key points are known, so that they have a key-point error."""
+        return set(self.entry(next(row for row in self.rows.values() if split in row.splits), "keypoint-error", split)["per_video"])
 
     def measure_names(self, split):
         """The measures of a split, in the order of its first file."""
@@ -148,8 +148,8 @@ class Results:
         poses = EXACT if side.error or side.exact else self.main(side.of).poses
         return self.find(side.of, seed, split, poses, errors, side.retarget, side.limb_lengths, side.learnt)
 
-    def _metrics(self, row):
-        path = self.path(row)
+    def _metrics(self, row, split):
+        path = self.path(row, split)
         result = self._read(path, compare.FORMAT)
         try:
             clips = result["frames"]["per_video"].keys()
@@ -163,7 +163,7 @@ class Results:
 
     def _measures(self, row, split):
         """What `python -m eval measure` wrote, without the measures that no clip has."""
-        path = self.path(row, split)
+        path = self.path(row, split, measures=True)
         body = self._read(path)
         try:
             measures = {name: entry for name, entry in body["measures"].items() if entry["per_video"]}
@@ -177,10 +177,11 @@ class Results:
 
     def _alike(self):
         """Every row must stand on the same true frames, networks and draws, and every measure on the same clips."""
-        first = next(iter(self.metrics), None)
-        for name, result in self.metrics.items():
+        scored = {}
+        for (name, split), result in self.metrics.items():
+            first, other = scored.setdefault(split, (name, result))
             try:
-                compare.comparable(self.metrics[first], result, PROTOCOL)
+                compare.comparable(other, result, PROTOCOL)
             except UserError as error:
                 raise UserError(f"{self.folder / first}, {self.folder / name}: {error}: {self.command}") from error
         firsts = {}

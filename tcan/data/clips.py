@@ -79,13 +79,13 @@ def _below(folder, shard):
     return Path(folder) / SHARDS / shard if shard else Path(folder)
 
 
-def find(data, sets, split):
-    """All clips of a split over all sets below `data` (data/<scale>), with columns `folder` and `poses` (the key-point file)."""
+def find(data, sets, *splits):
+    """All clips of the splits over all sets below `data` (data/<scale>), with columns `folder` and `poses` (the key-point file)."""
     tables = []
     for name in sets:
         table = read_table(Path(data) / "frames" / name)
         tables.append(table.assign(poses=[str(_below(Path(data) / "poses" / name, clip.shard) / f"{clip.id}.npz") for clip in table.itertuples()]))
-    clips = pd.concat(tables).query("split == @split").sort_values("id").reset_index(drop=True)
+    clips = pd.concat(tables).query("split in @splits").sort_values("id").reset_index(drop=True)
     if clips["id"].duplicated().any():
         raise UserError(f"{data}: clip ids must be unique over sets, {clips['id'][clips['id'].duplicated()].tolist()} are not; rename them in params.yaml")
     return clips

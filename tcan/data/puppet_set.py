@@ -1,4 +1,5 @@
-"""The puppet set: rendered clips to train on, clips of unseen characters in unseen motions to test on, and odd characters to be driven."""
+"""The puppet set: rendered clips to train on, clips of unseen characters in unseen motions to test on, and odd characters to be driven. Further clips like
+the test's are a set of their own."""
 
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tcan.errors import UserError
 from tcan.files import atomic_dir
 from tcan.pose import keypoints
 from tcan.pose.keypoints import Keypoints
+from tcan.sections import FURTHER
 
 KINDS = ("adult", "adult", "child")  # of the train and test characters; chibis are left to the bizarre split
 
@@ -47,7 +49,7 @@ def make_set(name, config, raw, out, exact):
     motions = {motion: resample(motions[motion], FPS) for motion in (*puppets.train_motions, *puppets.test_motions)}
     with atomic_dir(out) as frames_folder, atomic_dir(exact) as exact_folder:
         rows = []
-        for clip, split, scene in all_clips(config, motions):
+        for clip, split, scene in all_clips(config, motions, data.sets[name].split):
             character, background, joints, camera = scene
             frames, xy = render_clip(character, background, joints, camera, data.size, puppets.supersample)
             digest = clips.write_clip(frames_folder / clip, frames)
@@ -63,29 +65,39 @@ def make_set(name, config, raw, out, exact):
         provenance.write_run(exact_folder, **record)
 
 
-def all_clips(config, motions):
-    """Yield (id, split, (character, background, joints, camera)) for every clip; each depends on the seed and its own number alone."""
+def all_clips(config, motions, split=None):
+    """Yield (id, split, (character, background, joints, camera)) for every clip; each depends on the seed and its own number alone. split: FURTHER for the
+    further clips alone, None for all others."""
     puppets, length = config.data.puppets, config.data.clip_frames
+    if split == FURTHER:
+        yield from _unseen(config, motions, FURTHER, puppets.further_clips)
+        return
     train = [motions[name] for name in puppets.train_motions]
     for index in range(puppets.train_clips):
         rng = seeds.rng(config.seed, "puppet_train", index)
         character, background = _person(rng)
         camera, joints = stage(character, training_motion(train, length, rng), rng)
         yield f"puppet_train_{index:03d}", "train", (character, background, joints, camera)
-    for index in range(puppets.test_clips if puppets.test_motions else 0):
-        rng = seeds.rng(config.seed, "puppet_test", index)
-        name = puppets.test_motions[index % len(puppets.test_motions)]
-        character, background = _person(rng)
-        joints = excerpt(motions[name], length, _upright_start(motions[name], rng))
-        joints = turned(joints, -facing(joints[:1]))  # the first frame is the source: it shows the face
-        camera, joints = stage(character, joints, rng, azimuth=float(rng.normal(0, 0.25)))
-        yield f"puppet_test_{index:02d}_{name}", "test", (character, background, joints, camera)
+    yield from _unseen(config, motions, "test", puppets.test_clips)
     for index in range(puppets.bizarre_characters):
         rng = seeds.rng(config.seed, "bizarre", index)
         character, background = Character.odd(rng, index), random_scene(rng)
         pose = character.retarget(standing_pose(arms=float(rng.uniform(0.35, 0.6))))
         camera, joints = place_camera(pose, character.height(), 0.86, float(rng.normal(0, 0.12)), 0.06, headroom=extra_height(character))
         yield f"bizarre_{index:02d}", "bizarre", (character, background, joints, camera)
+
+
+def _unseen(config, motions, split, count):
+    """Clips of characters and motions that are never trained on, as of all_clips."""
+    puppets = config.data.puppets
+    for index in range(count if puppets.test_motions else 0):
+        rng = seeds.rng(config.seed, f"puppet_{split}", index)
+        name = puppets.test_motions[index % len(puppets.test_motions)]
+        character, background = _person(rng)
+        joints = excerpt(motions[name], config.data.clip_frames, _upright_start(motions[name], rng))
+        joints = turned(joints, -facing(joints[:1]))  # the first frame is the source: it shows the face
+        camera, joints = stage(character, joints, rng, azimuth=float(rng.normal(0, 0.25)))
+        yield f"puppet_{split}_{index:02d}_{name}", split, (character, background, joints, camera)
 
 
 def _person(rng):

@@ -11,9 +11,12 @@ from tcan.errors import UserError
 from tcan.pose import keypoints
 from tcan.pose.corrupt import add_errors, rates_of
 from tcan.pose.keypoints import Keypoints
+from tcan.sections import FURTHER
 from tcan.seeds import rng
 
-SPLITS = ("test", "bizarre")
+HELD_OUT = "held_out"                       # the test clips and the further ones
+SPLITS = ("test", "bizarre", HELD_OUT)
+CLIPS = {"test": ("test",), HELD_OUT: ("test", FURTHER)}
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,13 @@ class Case:
 
 def cases_of(split, data, config, row, options):
     """The Cases of a split, as a Row drives them; options: its `generate`."""
-    return test_cases(data, config, row) if split == "test" else bizarre_cases(data, config, row, options)
+    return bizarre_cases(data, config, row, options) if split == "bizarre" else test_cases(data, config, row, CLIPS[split])
 
 
-def test_cases(data, config, row):
-    """Every test clip: the source is its first frame, and all its frames are driven by the row's `poses` with its `errors`."""
+def test_cases(data, config, row, splits=("test",)):
+    """Every clip of the splits: the source is its first frame, and all its frames are driven by the row's `poses` with its `errors`."""
     cases = []
-    for clip in clips.find(data, config.data.sets_for("test"), "test").itertuples():
+    for clip in clips.find(data, config.data.sets_for(*splits), *splits).itertuples():
         points = _poses(clip, data, row.poses)
         source, driving = clips.read_clip(clip.folder, first=1)[0], _wrong(points, row, config.seed, clip.id)
         cases.append(Case(clip.id, source, points.frames(slice(1)), driving, Path(clip.folder), clips.numbers(clip.folder)))

@@ -21,6 +21,7 @@ rule claims_page:
     input:
         plan=rules.plan.output,
         metrics=expand(rules.score.output.metrics, row=[row for row, splits in MEASURED.items() if "test" in splits]),
+        held_out=expand(rules.score_held_out.output.metrics, row=[row for row, splits in MEASURED.items() if "held_out" in splits]),
         measures=[f"results/{SCALE}/{row}/measures.{split}.json" for row, splits in MEASURED.items() for split in splits],
         templates=sorted(path.as_posix() for pattern in ("claims.md", "claims/*.md") for path in Path("reports/templates").glob(pattern)),
         code=code("eval.claims.command"),
@@ -90,7 +91,7 @@ rule attention:
 rule figure:
     input:
         made=figure_inputs,
-        clips=clips_of(CONFIG.data.sets),
+        clips=clips_of(CONFIG.data.sets_for("train", "test", "bizarre")),
         code=code("eval.figures.command"),
     output:
         f"reports/{SCALE}/figures/fig{{number}}.webp",

@@ -38,7 +38,7 @@ except (UserError, EvalUserError) as error:
 SCALE = CONFIG.scale
 ROWS, MODELS, STAGE1 = CONFIG.every_row, CONFIG.every_model, CONFIG.stage1_models  # the tables', and those that `claims` adds
 KINDS = {frame_set.kind for frame_set in CONFIG.data.sets.values()}
-GENERATED_SPLITS = ("test", "bizarre")
+GENERATED_SPLITS = ("test", "bizarre")  # of every row; the claims have held_out beside
 GPU = int(CONFIG.foundation.source == "published")  # a job that runs networks of that size has the machine's cards to itself (profiles/default)
 LARGE = 8 if GPU else 1                             # and as many times the memory
 ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": [], "exact+errors": []}
@@ -59,11 +59,14 @@ def shards_of(name):
 
 def sets_with(split):
     """The sets that hold clips of a split."""
+    puppets = CONFIG.data.puppets
+    if split == "held_out":
+        return [*sets_with("test"), *sets_with("further")]
     declared = {
-        "puppets": {"train": True, "test": CONFIG.data.puppets.test_clips, "bizarre": CONFIG.data.puppets.bizarre_characters}[split],
+        "puppets": {"train": True, "test": puppets.test_clips, "bizarre": puppets.bizarre_characters, "further": puppets.further_clips}[split],
         "video": any(video.split == split for video in CONFIG.data.videos.values()),
     }
-    return [name for name, frame_set in CONFIG.data.sets.items() if declared.get(frame_set.kind, frame_set.split == split)]
+    return [name for name in CONFIG.data.sets_for(split) if declared.get(CONFIG.data.sets[name].kind, True)]
 
 
 def clips_of(sets):
@@ -99,4 +102,4 @@ wildcard_constraints:
     stage1=any_of(STAGE1),
     model=any_of(MODELS),
     row=any_of(ROWS),
-    split=any_of(GENERATED_SPLITS),
+    split=any_of((*GENERATED_SPLITS, "held_out")),

@@ -6,10 +6,15 @@ def marker_of_frames(wildcards):
     return ancient(EXTERNAL[wildcards.row]) if wildcards.row in EXTERNAL else f"outputs/{SCALE}/{wildcards.row}/test/run.json"
 
 
+def tables_of(split):
+    """The true frames of a split's clips, by their sets' tables."""
+    return [f"data/{SCALE}/frames/{name}/clips.csv" for name in sets_with(split)]
+
+
 rule score:
     input:
         generated=marker_of_frames,
-        truth=[f"data/{SCALE}/frames/{name}/clips.csv" for name in sets_with("test")],
+        truth=tables_of("test"),
         raw=raw(EVALUATION_SOURCES),
         code=code("eval.score_command", *(f"eval.features.{network.module}" for network in NETWORKS)),
     output:
@@ -24,6 +29,7 @@ rule score:
         networks=[f"{metric}={network}" for metric, network in CONFIG.evaluate.networks.items()],
         window=CONFIG.evaluate.window,
         gaps="--gaps" if CONFIG.evaluate.gaps else "",
+        splits="test",
     wildcard_constraints:
         row=any_of({**ROWS, **CONFIG.external}),
     log:
@@ -35,6 +41,32 @@ rule score:
         gpu=GPU,
         runtime=60,
     shell:
-        "python -m eval score {params.generated:q} {params.truth} --log {log} --split test --protocol {params.protocols}"
+        "python -m eval score {params.generated:q} {params.truth} --log {log} --split {params.splits} --protocol {params.protocols}"
         " --weights data/raw --networks {params.networks} --window {params.window} {params.gaps} --device auto"
         " --cache runs/{SCALE}/features --out {output.metrics}"
+
+
+# The claims' larger sample: the test clips and the further ones together.
+use rule score as score_held_out with:
+    input:
+        generated=f"outputs/{SCALE}/{{row}}/held_out/run.json",
+        truth=tables_of("held_out"),
+        raw=raw(EVALUATION_SOURCES),
+        code=code("eval.score_command", *(f"eval.features.{network.module}" for network in NETWORKS)),
+    output:
+        metrics=f"results/{SCALE}/{{row}}/metrics.held_out.json",
+    params:
+        pins=pins(EVALUATION_SOURCES),
+        generated=f"outputs/{SCALE}/{{row}}/held_out",
+        truth=lambda wildcards, input: [Path(path).parent for path in input.truth],
+        protocols=CONFIG.claims.protocols,
+        networks=[f"{metric}={network}" for metric, network in CONFIG.evaluate.networks.items()],
+        window=CONFIG.evaluate.window,
+        gaps="--gaps" if CONFIG.evaluate.gaps else "",
+        splits="test further",
+    wildcard_constraints:
+        row=any_of(ROWS),
+    log:
+        f"logs/{SCALE}/score/{{row}}.held_out.log",
+    benchmark:
+        f"benchmarks/{SCALE}/score/{{row}}.held_out.tsv"
