@@ -35,8 +35,8 @@ rule fetch:
 rule data:
     localrule: True
     input:
-        expand(f"data/{SCALE}/frames/{{set}}/clips.csv", set=CONFIG.data.sets),
-        expand(f"data/{SCALE}/poses/{{set}}/run.json", set=CONFIG.data.sets),
+        expand(f"data/{SCALE}/frames/{{set}}/clips.csv", set=SETS),
+        expand(f"data/{SCALE}/poses/{{set}}/run.json", set=SETS),
 
 
 rule foundation:

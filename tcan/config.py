@@ -225,8 +225,9 @@ def _check_sets(config):
         published = frame_set.kind in ("tiktok", "bizarre")
         allowed = SPLITS if published else (None, FURTHER) if frame_set.kind == "puppets" else (None,)
         if frame_set.split not in allowed:
-            raise UserError(f"data.sets.{name}.split: expected {' or '.join('none' if split is None else split for split in allowed)} for a set of kind "
-                            f"{frame_set.kind}, got {frame_set.split!r}")
+            *others, last = ("none" if split is None else split for split in allowed)
+            raise UserError(f"data.sets.{name}.split: expected {', '.join(others)}{' or ' if others else ''}{last} for a set of kind {frame_set.kind}, "
+                            f"got {frame_set.split!r}")
         longest = max(config.second_stage(model).frames for model in config.every_model)
         if frame_set.kind == "tiktok" and config.data.tiktok.min_frames < longest:
             raise UserError(f"data.tiktok.min_frames: expected at least a window of stage 2 ({longest}), got {config.data.tiktok.min_frames}")

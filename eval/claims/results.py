@@ -11,7 +11,7 @@ FORMAT = 1                  # of plan.json and of measures.SPLIT.json
 PROTOCOL = "disco-1"        # the one that every row was scored under
 ESTIMATED, EXACT = "estimated", "exact"
 TEST, BIZARRE, HELD_OUT = "test", "bizarre", "held_out"
-SCORED = {TEST: "metrics.json", HELD_OUT: "metrics.held_out.json"}
+SCORED = {TEST: "metrics.json", HELD_OUT: f"{HELD_OUT}/metrics.json"}
 
 
 @dataclass(frozen=True)

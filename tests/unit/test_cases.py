@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -41,6 +42,18 @@ def data(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def with_further(data):
+    """Beside them a further clip, of a set of its own."""
+    clips.write_clip(data / "frames/puppets_further/d", np.zeros((FRAMES, 64, 64, 3), np.uint8))
+    row = {"source": "x", "fps": 20, "height": 64, "width": 64, "sha256": "x"}
+    clips.write_table(data / "frames/puppets_further", [{"id": "d", "split": "further", "frames": FRAMES, **row}])
+    for folder, shift, estimator in (("poses", 1, "exact+errors"), ("exact", 0, "exact")):
+        (data / folder / "puppets_further").mkdir(parents=True)
+        keypoints.save(points(shift, estimator), data / folder / "puppets_further/d.npz")
+    return data
+
+
 def cases(data, smoke, split="test", **changes):
     row = Row(title="x", tables=[], **changes)
     return {case.name: case for case in cases_of(split, data, smoke, row, smoke.generate)}
@@ -52,6 +65,18 @@ def test_exact_poses_where_there_are_any(data, smoke, poses, shift):
     made = cases(data, smoke, poses=poses)
     np.testing.assert_array_equal(made["a"].points.xy, points(1).xy)
     np.testing.assert_array_equal(made["b"].points.xy, points(shift).xy)
+
+
+def test_what_is_held_out_is_the_test_clips_and_the_further_ones(with_further, smoke):
+    """The test clips are driven as ever; of the other splits the further clips are no part, and needn't be there."""
+    test, held_out = cases(with_further, smoke, poses="exact"), cases(with_further, smoke, "held_out", poses="exact")
+    assert (list(test), list(held_out)) == (["a", "b"], ["a", "b", "d"])
+    for name in test:
+        np.testing.assert_array_equal(test[name].points.xy, held_out[name].points.xy)
+    np.testing.assert_array_equal(held_out["d"].points.xy, points(0).xy)
+    assert set(cases(with_further, smoke, "bizarre")) == {"c__a", "c__b"}
+    shutil.rmtree(with_further / "frames/puppets_further")
+    assert list(cases(with_further, smoke)) == ["a", "b"]
 
 
 def test_errors_are_of_the_driving_poses_alone_and_grow_with_the_rate(data, smoke):

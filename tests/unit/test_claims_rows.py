@@ -63,12 +63,15 @@ def test_the_plan_tells_what_each_row_is(lite, tmp_path):
         "of": "appa", "title": lite.rows["appa"].title, "seed": 2026, "poses": "exact", "errors": {"missing": 0.3}, "learnt": {}, "tau": None, "retarget": True,
         "limb_lengths": "first", "splits": ["test"]}
     assert plan["rows"]["claims/appa_learnt_missing30"]["learnt"] == {"missing": 0.2, "dropout": 0.2} and plan["rows"]["copy"]["learnt"] == {}
-    assert plan["rows"]["tcan_mm1"]["tau"] == 3.0 and plan["rows"]["copy"]["splits"] == ["test"]
+    assert plan["rows"]["tcan_mm1"]["tau"] == 3.0 and plan["rows"]["oracle"]["splits"] == ["test"]
     seeds = ("", "_seed2025", "_seed2026")
     odd = {f"{'claims/' if seed else ''}{row}{seed}" for row in ("base", "unfrozen", "tcan_mm2") for seed in seeds}
     alone = {f"claims/{name}{seed}" for name in ("no_retargeting", "limb_lengths_clip") for seed in seeds}
     assert {name for name, row in plan["rows"].items() if "bizarre" in row["splits"]} == odd | alone
     assert {name for name, row in plan["rows"].items() if row["splits"] == ["bizarre"]} == alone
+    wide = {f"{'claims/' if seed else ''}{row}{seed}" for row in ("appa_tctrln", "tcan_mm1", "tcan_mm2") for seed in seeds}
+    assert {name for name, row in plan["rows"].items() if "held_out" in row["splits"]} == wide | {"copy", "warp"}, "what isn't trained has no seeds"
+    assert plan["rows"]["tcan_mm2"]["splits"] == ["test", "bizarre", "held_out"]
 
 
 def test_what_every_training_has_is_not_told_apart(lite):
@@ -86,6 +89,8 @@ def test_what_every_training_has_is_not_told_apart(lite):
     (("rows",), ["appa", "appaa"], "claims.rows: expected one of"),
     (("rows",), ["copy"], "claims.rows: expected one of"),
     (("proportions",), ["oracle"], "claims.proportions: expected one of"),
+    (("held_out",), ["tcan_mm3"], "claims.held_out: expected one of"),
+    (("held_out",), ["oracle"], "claims.held_out: expected one of"),
     (("errors", "repeated_rows"), ["tcan_mm2"], "claims.errors.repeated_rows: expected one of"),
     (("errors", "repeated_rate"), 0.4, "claims.errors.repeated_rate: expected one of the rates"),
     (("errors", "kinds"), ["blur"], "claims.errors.kinds"),

@@ -103,9 +103,15 @@ def mutations():
             at("external", "other", value={"title": "x", "frame": "x", "scale": "lite"}),
         "external.other.scale: expected a value, got none": at("external", "other", value={"title": "x", "frames": "x"}),
         "rows.oracle.scales: expected one of lite, paper, smoke, got 'lit'; did you mean 'lite'?": at("rows", "oracle", "scales", value=["lit"]),
-        "data.sets.puppets.split: expected none for a set of kind puppets, got 'test'": at("scales", "lite", "data", "sets", "puppets", "split", value="test"),
+        "data.sets.puppets.split: expected none or further for a set of kind puppets, got 'test'":
+            at("scales", "lite", "data", "sets", "puppets", "split", value="test"),
+        "data.sets.human.split: expected none for a set of kind video, got 'further'": at("scales", "lite", "data", "sets", "human", "split", value="further"),
         "data.sets.tiktok.split: expected train, test or bizarre for a set of kind tiktok, got None":
             at("scales", "lite", "data", "sets", "tiktok", value={"kind": "tiktok", "estimator": "openpose"}),
+        "expected train, test or bizarre for a set of kind tiktok, got 'further'":
+            at("scales", "lite", "data", "sets", "tiktok", value={"kind": "tiktok", "split": "further", "estimator": "openpose"}),
+        "claims.held_out: expected no rows where there are no further clips": at("scales", "lite", "data", "puppets", "further_clips", value=0),
+        "a set of puppets of split further and data.puppets.further_clips, got copy, warp": at("scales", "lite", "data", "sets", "puppets_further", value=None),
         "data.sets.tiktok.shards: expected none, since clips of the train split alone are made in shards, got 2":
             at("scales", "lite", "data", "sets", "tiktok", value={"kind": "tiktok", "split": "test", "shards": 2, "estimator": "openpose"}),
         "data.tiktok.leakage: expected one of stop, drop, got 'ignore'": at("scales", "lite", "data", "tiktok", value={"leakage": "ignore"}),

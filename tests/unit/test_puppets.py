@@ -30,7 +30,7 @@ def raw(tmp_path):
 @pytest.fixture
 def config():
     smoke = configuration.load("params.yaml", "smoke")
-    small = dataclasses.replace(smoke.data.puppets, train_clips=3, test_clips=2, bizarre_characters=2,
+    small = dataclasses.replace(smoke.data.puppets, train_clips=3, test_clips=2, further_clips=2, bizarre_characters=2,
                                 train_motions=["walk", "dance"], test_motions=["kick"], supersample=2)
     return dataclasses.replace(smoke, data=dataclasses.replace(smoke.data, puppets=small, clip_frames=5))
 
@@ -176,6 +176,16 @@ def test_the_set_on_disk(raw, tmp_path, config):
     before = table["sha256"].tolist()
     puppet_set.make_set("puppets", config, raw, tmp_path / "frames", tmp_path / "exact")
     assert clips.read_table(tmp_path / "frames")["sha256"].tolist() == before
+
+
+def test_further_clips_are_a_set_of_their_own_like_the_tests(raw, tmp_path, config):
+    """Other people in other excerpts of the same unseen motions; not one of them is in the set to train and test on."""
+    for name in ("puppets", "puppets_further"):
+        puppet_set.make_set(name, config, raw, tmp_path / name, tmp_path / "exact" / name)
+    table, first = clips.read_table(tmp_path / "puppets_further"), clips.read_table(tmp_path / "puppets")
+    assert list(table["id"]) == ["puppet_further_00_kick", "puppet_further_01_kick"] and set(table["split"]) == {"further"}
+    assert not {"further"} & set(first["split"]) and not set(table["sha256"]) & set(first["sha256"])
+    assert list(table["frames"]) == [5, 5] and len(keypoints.load(tmp_path / "exact/puppets_further/puppet_further_00_kick.npz")) == 5
 
 
 def test_train_clips_depend_on_train_motions_alone(raw, config):

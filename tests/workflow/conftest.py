@@ -25,7 +25,7 @@ def smoke_as_lite(checkout):
     document["rows"] = {row: document["rows"][row] for row in ROWS}
     document["models"] = {name: model for name, model in document["models"].items() if name in {row.get("model") for row in document["rows"].values()}}
     claims = document["scales"]["lite"]["claims"]  # which may name those rows alone
-    claims |= {"rows": list(ROWS[:3]), "proportions": ["appa_tctrln"]}
+    claims |= {"rows": list(ROWS[:3]), "proportions": ["appa_tctrln"], "held_out": ["copy", "tcan_mm2"]}
     claims["errors"] |= {"rows": list(ROWS[:2]), "repeated_rows": ["appa_tctrln"]}
     claims["learnt_errors"] |= {"rows": ["appa_tctrln"]}
     (checkout / "params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))

@@ -91,7 +91,7 @@ rule attention:
 rule figure:
     input:
         made=figure_inputs,
-        clips=clips_of(CONFIG.data.sets_for("train", "test", "bizarre")),
+        clips=clips_of(SETS),
         code=code("eval.figures.command"),
     output:
         f"reports/{SCALE}/figures/fig{{number}}.webp",

@@ -37,6 +37,7 @@ except (UserError, EvalUserError) as error:
 
 SCALE = CONFIG.scale
 ROWS, MODELS, STAGE1 = CONFIG.every_row, CONFIG.every_model, CONFIG.stage1_models  # the tables', and those that `claims` adds
+SETS = CONFIG.data.sets_for("train", "test", "bizarre")  # all but the further clips, which `claims` alone asks for
 KINDS = {frame_set.kind for frame_set in CONFIG.data.sets.values()}
 GENERATED_SPLITS = ("test", "bizarre")  # of every row; the claims have held_out beside
 GPU = int(CONFIG.foundation.source == "published")  # a job that runs networks of that size has the machine's cards to itself (profiles/default)

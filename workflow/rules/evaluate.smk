@@ -54,7 +54,7 @@ use rule score as score_held_out with:
         raw=raw(EVALUATION_SOURCES),
         code=code("eval.score_command", *(f"eval.features.{network.module}" for network in NETWORKS)),
     output:
-        metrics=f"results/{SCALE}/{{row}}/metrics.held_out.json",
+        metrics=f"results/{SCALE}/{{row}}/held_out/metrics.json",
     params:
         pins=pins(EVALUATION_SOURCES),
         generated=f"outputs/{SCALE}/{{row}}/held_out",

@@ -6,7 +6,7 @@ rule report:
     input:
         metrics=expand(rules.score.output.metrics, row=CONFIG.scored),
         outputs=expand(rules.generate.output, row=CONFIG.rows, split=GENERATED_SPLITS),
-        clips=clips_of(CONFIG.data.sets_for("train", "test", "bizarre")),
+        clips=clips_of(SETS),
         templates=sorted(path.as_posix() for path in Path("reports/templates").glob("*.md")),
         code=code("eval.report"),
     output:

@@ -79,6 +79,25 @@ def test_it_writes_and_prints(command, made, capsys):
         assert entry["value"] == pytest.approx(np.mean(list(entry["per_video"].values()))) and entry["better"] in ("lower", "higher") and entry["unit"]
 
 
+def test_what_is_held_out_is_the_test_clips_and_the_further_ones(command, made):
+    """Each like a test clip: of a rendered one the truth is known, and the error of the measure itself with it."""
+    jog = moving(6, SIZE, seed=4)
+    write(made / "data/frames/puppets_further", {"jog": jog}, table={"jog": "further"})
+    for folder in ("generated", "driving"):
+        shutil.copytree(made / folder / "test", made / folder / "held_out")
+    write(made / "generated/held_out", {"jog": noisy(jog, 4)})
+    save_driving(made / "driving/held_out/jog.npz", np.repeat(JOINTS[None], 6, axis=0), "exact")
+    save_driving(made / "driving/held_out/jog.source.npz", JOINTS[None], "exact")
+    assert command("held_out") == 0
+    result = json.loads((made / "out.json").read_text())
+    assert result["split"] == "held_out" and result["frames"]["per_video"] == {"film": 4, "jog": 6, "walk": 5} and set(result["measures"]) == NAMES
+    assert set(result["measures"]["keypoint-error"]["truth"]["per_video"]) == {"jog", "walk"}
+    assert command("test") == 0
+    alone = json.loads((made / "out.json").read_text())
+    assert "jog" not in alone["frames"]["per_video"] and alone["measures"]["background-flicker"]["per_video"]["walk"] == \
+        result["measures"]["background-flicker"]["per_video"]["walk"]
+
+
 def test_its_values_are_those_that_are_known(command, made, monkeypatch):
     """The network finds each joint 3 pixels right of where it should be; the frames are their source's, with noise of 4 grey levels."""
     monkeypatch.setattr(keypoint_network, "find", lambda network, frames: np.repeat(JOINTS[None] + (3, 0), len(frames), axis=0))

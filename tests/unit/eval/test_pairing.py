@@ -72,6 +72,11 @@ def test_several_true_folders_and_a_split(tmp_path, clips):
     assert [clip.name for clip in pair(tmp_path / "gen", [tmp_path / "human", tmp_path / "puppets"], "test")] == ["anna", "bert"]
     with pytest.raises(UserError, match="carl"):
         pair(tmp_path / "gen", [tmp_path / "human", tmp_path / "puppets"])
+    write(tmp_path / "more", {"carl": clips["bert"]}, table={"carl": "further"})
+    write(tmp_path / "gen", {"carl": clips["bert"]})
+    assert [clip.name for clip in pair(tmp_path / "gen", [tmp_path / "human", tmp_path / "more"], ["test", "further"])] == ["anna", "carl"]
+    with pytest.raises(UserError, match="expected clips of split tset or furthest in clips.csv, found none"):
+        pair(tmp_path / "gen", tmp_path / "human", ["tset", "furthest"])
 
 
 def test_records_beside_the_clips_are_no_clips(folders):

@@ -125,6 +125,7 @@ REFUSED = {
     "a size beyond all": (["--protocol", "corrected-1@99999999"], None, "expected one of disco-1, corrected-1"),
     "another window": (["--window", "8"], None, "another window is another protocol"),
     "an unknown split": (["--split", "tset"], None, "expected clips of split tset in clips.csv, found none"),
+    "two unknown splits": (["--split", "tset", "furthest"], None, "expected clips of split tset or furthest in clips.csv, found none"),
     "a clip shorter than a window": (NETWORKS, short, "clip anna: expected at least 16 consecutive frames"),
     "a gap in a clip": (NETWORKS, gap, "clip anna: expected consecutive frame numbers"),
     "a grey frame": (NETWORKS, lambda gen, true: Image.new("L", (24, 24)).save(gen / "bert/0009.png"), "mode L"),

@@ -29,9 +29,9 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def small(tmp_path):
-    """A tree as small as the smoke scale's: two seeds, two test clips and characters, of each one with exact poses, one kind of error."""
+    """A tree as small as can be: two seeds, two test clips and characters, of each one with exact poses, no further clips, one kind of error."""
     made_claims.write(tmp_path / "results", EFFECTS, clips=("real_a", "puppet_0"), characters=("chibi_0__real_a", "chibi_1__puppet_0"),
-                      planned=made_claims.plan((2024, 2025), ("missing",), (0.3,), taus=(0, 10)))
+                      planned=made_claims.plan((2024, 2025), ("missing",), (0.3,), taus=(0, 10), held_out=()))
     return tmp_path
 
 
@@ -71,6 +71,27 @@ def test_better_under_exact_poses_as_well_is_no_robustness(tmp_path):
     assert verdicts["LPIPS"] == HOLDS and verdicts["change of LPIPS"] != HOLDS and outcome.verdict != HOLDS
 
 
+def splits(results):
+    """{claim: {the other side's row: the split that it is judged on}} of the claims that ten videos leave open."""
+    return {claim.key: {comparison.a.of: comparison.split for comparison in claim.comparisons}
+            for claim in claims.claims(Results(results, "lite")) if claim.key in ("ptm", "floors", "mm2")}
+
+
+def test_what_ten_videos_leave_open_is_judged_on_all_that_are_held_out(made, small, capsys):
+    """As far as both sides were generated there; a row's own plan says so, not what lies about."""
+    assert splits(made / "results") == {"ptm": {"appa_tctrln": "held_out"}, "floors": dict.fromkeys(("copy", "warp"), "held_out"), "mm2": {"tcan_mm1": "test"}}
+    assert splits(small / "results") == {"ptm": {"appa_tctrln": "test"}, "floors": dict.fromkeys(("copy", "warp"), "test"), "mm2": {"tcan_mm1": "test"}}
+    made_claims.write(small / "wide", EFFECTS, planned=made_claims.plan((2024, 2025), ("missing",), (0.3,), taus=(0, 10), held_out=("copy", "tcan_mm2")))
+    assert splits(small / "wide")["floors"] == {"copy": "held_out", "warp": "test"}
+    outcomes = {outcome.claim.key: outcome for outcome in claims.judge_all(Results(made / "results", "lite"))}
+    videos = {finding.metric: finding.effect.videos for finding in outcomes["floors"].findings if finding.counted}
+    assert videos == dict.fromkeys(("LPIPS", "FID", "FID-VID", "FVD"), 22)
+    (small / "wide/copy/held_out/metrics.json").unlink()
+    (small / "wide").rename(small / "results" / "wide")
+    assert main(["claims", "--scale", "lite", "--results", str(small / "results/wide"), "--out", str(small / "reports")]) == 2
+    assert "wide/copy/held_out/metrics.json: expected a result that the claims need, found no file" in capsys.readouterr().err
+
+
 def test_rows_are_found_by_what_they_are(made, tmp_path):
     """Under other names, the same numbers."""
     names = {}
@@ -97,11 +118,11 @@ def test_the_page(made):
     assert "warp &lt;b&gt;limb \\| by limb&lt;/b&gt; (floor)" in page and "<b>" not in page
     assert "seeds 2024, 2025, 2026" in page and "one seed (" not in page
     assert "FID 40.6 → 31.13" in page and "| *the truth itself* |  | 1.333 |" in page
-    assert "snakemake --cores all claims --config scale=lite" in page
+    assert "snakemake --cores all claims --config scale=lite" in page and "test clips and further ones" in page
     line = table.query("key == 'appa' and metric == 'LPIPS[hed-vgg16]'").iloc[0]
     assert line["low"] < line["difference"] < line["high"] < 0 and line["seeds_for"] == 3 and line["verdict"] == HOLDS
     apart = table.query("key == 'floors' and clips != 'all'")
-    assert set(apart["clips"]) == {"rendered clips", "real clips"} and not apart["counted"].any() and set(apart["videos"]) == {7, 3}
+    assert set(apart["clips"]) == {"rendered clips", "real clips"} and not apart["counted"].any() and set(apart["videos"]) == {19, 3} and set(apart["split"]) == {"held_out"}
     assert "fewer than 6 videos (LPIPS, real clips, 3)" in page
     for text in page.splitlines():
         assert not text.startswith("|") or text.count("|") - text.count("\\|") in (5, 8, 12), text
