@@ -146,8 +146,8 @@ class Denoiser:
 
 @dataclass(frozen=True)
 class Sharpening:
-    """What the denoiser learns after its draft (tcan/train/denoiser.py). `pool`: scenes, the part `photographed` of which shows photographed people, and as
-    many of the others stand before photographed places; the part `finished` comes out like photographs of all sorts.
+    """What the denoiser learns after its draft (tcan/train/denoiser.py). `pool`: scenes, the part `photographed` of which shows photographed people, while
+    the same part of the others stands before photographed places; the part `finished` comes out like photographs of all sorts.
     `adversary`: how long the gradient of the adversary is, in units of the error's."""
 
     steps: int = field(metadata={"min": 1})

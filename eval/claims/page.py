@@ -163,24 +163,27 @@ def _prose(outcome, folder):
 
 
 def _measures(results):
-    """Every row's own measures, the truth's first."""
-    columns = [(split, name) for split in SPLITS for name in results.measure_names(split)]
-    if not columns:
-        return []
-    lines = [("*the truth itself*", "", [_truth(results, *column) for column in columns])]
-    lines += [(escape(label(row, results)), str(row.seed), [_value(results, row.name, *column) for column in columns]) for row in results.rows.values()]
-    headings, cells = ["row", "seed"], []
-    for place, (split, name) in enumerate(columns):
-        values, arrow = [line[place] for _, _, line in lines], "↑" if _entries(results, split, name)[0]["better"] == "higher" else "↓"
-        headings.append(f"{escape(name)} {arrow}<br>{SPLITS[split]}")
-        cells.append([number(value, name, values) for value in values])
-    names = [(split, name) for place, (split, name) in enumerate(columns) if name not in [before for _, before in columns[:place]]]
+    """Every row's own measures, a table for each set of clips, the truth's first."""
+    tables, meanings = [], {}
+    for split in SPLITS:
+        if names := results.measure_names(split):
+            tables += [f"### {SPLITS[split].capitalize()}", _measures_of(split, names, results)]
+            meanings = {name: _meaning(name, _entries(results, split, name)[0]) for name in names} | meanings
     return ["## Every row's measures",
             "Means over the clips that have the measure. The first line is what the true frames themselves get: of key points and limbs the error of the "
             "network that finds them, which no row can be expected to undercut. Of the characters of odd proportions there are no true frames, and what the "
             "network itself errs by isn't known.",
-            table(headings, [[title, seed, *line] for (title, seed, _), line in zip(lines, zip(*cells))]),
-            "\n".join(_meaning(name, _entries(results, split, name)[0]) for split, name in names)]
+            "\n".join(meanings.values()), *tables] if tables else []
+
+
+def _measures_of(split, names, results):
+    rows = [row for row in results.rows.values() if split in row.splits]
+    headings, columns = ["row", "seed"], [["*the truth itself*", *(escape(label(row, results)) for row in rows)], ["", *(str(row.seed) for row in rows)]]
+    for name in names:
+        values = [_truth(results, split, name), *(_value(results, row.name, split, name) for row in rows)]
+        headings.append(f"{escape(name)} {'↑' if _entries(results, split, name)[0]['better'] == 'higher' else '↓'}")
+        columns.append([number(value, name, values) for value in values])
+    return table(headings, zip(*columns))
 
 
 def _meaning(name, entry):
@@ -203,14 +206,16 @@ def _truth(results, split, name):
 def _provenance(results):
     """What all of it was scored with; eval.claims.results has checked that it is the same in every row."""
     first = next(iter(results.metrics.values()))
-    body, frames, resamples = first["protocols"][PROTOCOL], first["frames"], first["bootstrap"]["resamples"]
+    body, resamples = first["protocols"][PROTOCOL], first["bootstrap"]["resamples"]
+    scored = {split: result["frames"] for (_, split), result in results.metrics.items()}
     measured = next(iter(results.measures.values()))
     versions = {name: sorted({result["software"].get(name, "none") for result in results.metrics.values()}) for name in first["software"]}
     software = [f"{escape(name)} {escape(' or '.join(found))}" for name, found in versions.items()]
     return ["## What it stands on", "\n".join([
         f"- Rows: {len(results.rows)}; seeds {', '.join(map(str, results.seeds))} (main: {results.seed}).",
-        f"- Protocol: {escape(body['id'])}, version {escape(body['version'])}, frames of {body['size'][0]}×{body['size'][1]}; {frames['videos']} videos, "
-        f"{frames['count']} frames; SHA-256 of the true frames {escape(frames['sha256']['true'][:SHORT])}….",
+        f"- Protocol: {escape(body['id'])}, version {escape(body['version'])}, frames of {body['size'][0]}×{body['size'][1]}.",
+        *(f"- {SPLITS[split].capitalize()}: {frames['videos']} videos, {frames['count']} frames; SHA-256 of the true frames "
+          f"{escape(frames['sha256']['true'][:SHORT])}…." for split, frames in scored.items()),
         f"- Bootstrap: {resamples['means']} (means) and {resamples['distances']} (distances) resamples of videos, seed {first['bootstrap']['seed']}.",
         *(_network(role, network) for role, network in first["networks"].items()),
         *_one_network(first["networks"]),

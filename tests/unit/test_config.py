@@ -111,7 +111,8 @@ def mutations():
         "expected train, test or bizarre for a set of kind tiktok, got 'further'":
             at("scales", "lite", "data", "sets", "tiktok", value={"kind": "tiktok", "split": "further", "estimator": "openpose"}),
         "claims.held_out: expected no rows where there are no further clips": at("scales", "lite", "data", "puppets", "further_clips", value=0),
-        "a set of puppets of split further and data.puppets.further_clips, got copy, warp": at("scales", "lite", "data", "sets", "puppets_further", value=None),
+        "a set of puppets of split further and data.puppets.further_clips, got copy, warp":
+            at("scales", "lite", "data", "sets", value={"puppets": {"kind": "puppets", "estimator": "exact+errors"}}),
         "data.sets.tiktok.shards: expected none, since clips of the train split alone are made in shards, got 2":
             at("scales", "lite", "data", "sets", "tiktok", value={"kind": "tiktok", "split": "test", "shards": 2, "estimator": "openpose"}),
         "data.tiktok.leakage: expected one of stop, drop, got 'ignore'": at("scales", "lite", "data", "tiktok", value={"leakage": "ignore"}),

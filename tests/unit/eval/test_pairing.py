@@ -73,8 +73,8 @@ def test_several_true_folders_and_a_split(tmp_path, clips):
     with pytest.raises(UserError, match="carl"):
         pair(tmp_path / "gen", [tmp_path / "human", tmp_path / "puppets"])
     write(tmp_path / "more", {"carl": clips["bert"]}, table={"carl": "further"})
-    write(tmp_path / "gen", {"carl": clips["bert"]})
-    assert [clip.name for clip in pair(tmp_path / "gen", [tmp_path / "human", tmp_path / "more"], ["test", "further"])] == ["anna", "carl"]
+    write(tmp_path / "wide", {"anna": clips["anna"], "carl": clips["bert"]})
+    assert [clip.name for clip in pair(tmp_path / "wide", [tmp_path / "human", tmp_path / "more"], ["test", "further"])] == ["anna", "carl"]
     with pytest.raises(UserError, match="expected clips of split tset or furthest in clips.csv, found none"):
         pair(tmp_path / "gen", tmp_path / "human", ["tset", "furthest"])
 
