@@ -29,7 +29,7 @@ rule reproduce:
 rule fetch:
     localrule: True
     input:
-        expand(rules.source.output, source=sorted({*DATA_SOURCES, *POSE_SOURCES, *EVALUATION_SOURCES, *(WEIGHT_SOURCES if PUBLISHED else [])})),
+        expand(rules.source.output, source=sorted({*DATA_SOURCES, *POSE_SOURCES, *EVALUATION_SOURCES, *(WEIGHT_SOURCES if PUBLISHED else PHOTOGRAPHED_SOURCES if CONFIG.foundation.source == "trained" else [])})),
 
 
 rule data:

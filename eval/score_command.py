@@ -22,7 +22,7 @@ def add_arguments(parser):
     parser.add_argument("generated", metavar="GEN", type=Path,
                         help="generated frames: a folder with a folder or video for each clip, DisCo's one folder of all frames, or one video")
     parser.add_argument("true", metavar="TRUE", type=Path, nargs="+", help="true frames under the same names, likewise; several add up")
-    parser.add_argument("--split", nargs="+", help="score the clips of these splits of TRUE's clips.csv (default: every clip)")
+    parser.add_argument("--split", action="append", help="score the clips of this split of TRUE's clips.csv; may be given again (default: every clip)")
     parser.add_argument("--gaps", action="store_true", help="frame numbers may have gaps, as DisCo's test set has them; no window spans one")
     parser.add_argument("--protocol", nargs="+", default=list(protocol.PROTOCOLS), metavar="NAME",
                         help=f"disco-1, corrected-1 or corrected-1@SIZE (default: {' '.join(protocol.PROTOCOLS)})")

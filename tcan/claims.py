@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from tcan.files import atomic_file
+from tcan.sections import FURTHER, HELD_OUT
 
 FOLDER = "claims"
 UNFITTED, LONGEST = f"{FOLDER}/no_retargeting", f"{FOLDER}/limb_lengths_clip"
@@ -80,13 +81,18 @@ def splits(config):
     wide = {*claims.held_out, *(_seeded(name, seed) for name in set(claims.held_out) & set(claims.rows) for seed in claims.seeds)}
     odd |= {_seeded(name, seed) for name in odd & set(claims.rows) for seed in claims.seeds}
     alone = [made for name in (UNFITTED, LONGEST) for made in (name, *(_seeded(name, seed) for seed in claims.seeds))]
-    return {name: ["bizarre"] if name in alone else ["test", *(["bizarre"] if name in odd else []), *(["held_out"] if name in wide else [])]
+    return {name: ["bizarre"] if name in alone else ["test", *(["bizarre"] if name in odd else []), *([HELD_OUT] if name in wide else [])]
             for name in (*config.rows, *rows(config))}
 
 
+def motions(config):
+    """{clip: motion} of the rendered clips that a row is generated on."""
+    return {clip: motion for split in ("test", FURTHER) for clip, motion in config.data.puppets.unseen(split)}
+
+
 def plan(config):
-    """What each row is, JSON-able: {"format", "seed", "seeds", "rows": {name: {"of", "title", "seed", "poses", "errors", "learnt", "tau", "retarget",
-    "limb_lengths", "splits"}}}.
+    """What each row is, JSON-able: {"format", "seed", "seeds", "motions": {clip: motion}, "rows": {name: {"of", "title", "seed", "poses", "errors", "learnt",
+    "tau", "retarget", "limb_lengths", "splits"}}}.
 
     of: the row of params.yaml that it was made of; learnt: the rates of errors put into the poses of its training, {} where they are those of all others;
     tau: None without the temperature map.
@@ -98,7 +104,7 @@ def plan(config):
                            "errors": row.errors, "learnt": {} if learnt == config.stage2.errors else learnt,
                            "tau": generation.tau if generation.ptm else None, "retarget": row.retarget,
                            "limb_lengths": generation.limb_lengths, "splits": measured[name]}
-    return {"format": FORMAT, "seed": config.seed, "seeds": [config.seed, *config.claims.seeds], "rows": described}
+    return {"format": FORMAT, "seed": config.seed, "seeds": [config.seed, *config.claims.seeds], "motions": motions(config), "rows": described}
 
 
 def add_arguments(parser):

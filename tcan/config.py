@@ -233,6 +233,24 @@ def _check_sets(config):
             raise UserError(f"data.tiktok.min_frames: expected at least a window of stage 2 ({longest}), got {config.data.tiktok.min_frames}")
         if frame_set.shards and frame_set.split != "train":
             raise UserError(f"data.sets.{name}.shards: expected none, since clips of the train split alone are made in shards, got {frame_set.shards}")
+    _check_puppets(config.data)
+
+
+def _check_puppets(data):
+    """One set of rendered clips, and perhaps one of further ones beside it, under a name that .dvcignore passes by."""
+    main, further = ([name for name, frame_set in data.sets.items() if frame_set.kind == "puppets" and frame_set.split == split] for split in (None, FURTHER))
+    for names in (main, further):
+        if len(names) > 1:
+            raise UserError(f"data.sets: expected one set of kind puppets with split {FURTHER} and one without a split, got {' and '.join(names)}, whose clips "
+                            "would have the same names; drop one")
+    for name in further:
+        if not main:
+            raise UserError(f"data.sets.{name}: expected a set of kind puppets without a split beside it, got none; drop it too ({name}: null)")
+        if not name.endswith(f"_{FURTHER}"):
+            raise UserError(f"data.sets.{name}: expected a name that ends in _{FURTHER}, by which DVC passes it by, got {name!r}")
+        if not data.puppets.unseen(FURTHER):
+            raise UserError(f"data.puppets.further_clips: expected at least 1 for the set {name}, and test_motions to make it of, got "
+                            f"{data.puppets.further_clips} and {', '.join(data.puppets.test_motions) or 'no motion'}; drop the set ({name}: null), or add them")
 
 
 def _check_scales(config, scales):
@@ -255,9 +273,9 @@ def _check_claims(config):
         for name in names:
             if name not in known:
                 raise UserError(unknown(name, known, f"claims.{key}"))
-    if claims.held_out and not (config.data.puppets.further_clips and config.data.sets_for(FURTHER)):
-        raise UserError("claims.held_out: expected no rows where there are no further clips, a set of puppets of split further and data.puppets.further_clips, "
-                        f"got {', '.join(claims.held_out)}")
+    if claims.held_out and not config.data.sets_for(FURTHER):
+        raise UserError(f"claims.held_out: expected a set of kind puppets with split {FURTHER} in data.sets, got none for {', '.join(claims.held_out)}; add it "
+                        "or empty claims.held_out")
     if claims.errors.repeated_rate not in claims.errors.rates:
         raise UserError(f"claims.errors.repeated_rate: expected one of the rates ({', '.join(map(str, claims.errors.rates))}), "
                         f"got {claims.errors.repeated_rate}")

@@ -1,11 +1,13 @@
 """The sections of params.yaml as dataclasses: what there is to say of a scale, a model, a row. tcan/config.py reads and checks them."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import cycle
 
 SETS = ("video", "puppets", "tiktok", "bizarre")
 ESTIMATORS = ("openpose", "dwpose", "openpose_json", "blazepose", "exact+errors")
 SPLITS = ("train", "test", "bizarre")
-FURTHER = "further"                                                   # clips like the rendered test ones, for the claims alone
+FURTHER, HELD_OUT = "further", "held_out"                             # clips like the rendered test ones, for the claims alone; both together
+GENERATED = {"test": ("test",), "bizarre": ("bizarre",), HELD_OUT: ("test", FURTHER)}    # what rows are generated on: the splits of its clips
 PERSONS = ("steadiest", "largest", "surest")
 UNETS = ("stable_diffusion", "realistic_vision")                      # sources of tcan/fetch/declared/weights.yaml, the paper's first
 CONTROLNETS = ("controlnet_openpose", "controlnet_v11p_openpose")
@@ -50,6 +52,16 @@ class Puppets:
     train_motions: list[str]
     test_motions: list[str]
     supersample: int = field(metadata={"min": 1})
+
+    def unseen(self, split):
+        """(id, motion) of each clip of an unseen character in an unseen motion; split: test or FURTHER."""
+        count = self.further_clips if split == FURTHER else self.test_clips
+        return [(f"puppet_{split}_{index:02d}_{motion}", motion) for index, motion in zip(range(count), cycle(self.test_motions))]
+
+    def options(self, split):
+        """{option: value} of those that the clips of a set depend on; split: the set's. Further clips and the others don't depend on each other's number."""
+        others = ("train_clips", "test_clips", "bizarre_characters") if split == FURTHER else ("further_clips",)
+        return {"split": split, **{key: value for key, value in asdict(self).items() if key not in others}}
 
 
 @dataclass(frozen=True)

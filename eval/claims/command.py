@@ -15,7 +15,7 @@ PICTURE, VIDEO = ("L1-grey", "PSNR", "SSIM", "LPIPS", "FID"), ("FID-VID", "FVD")
 
 @dataclass(frozen=True)
 class Comparison:
-    """A (without) against B (with) on `metrics`, which decide, and `beside`, which are only shown; `apart`: those shown for rendered and real clips too;
+    """A (without) against B (with) on `metrics`, which decide, and `beside`, which are only shown; `apart`: those shown for each group of clips too;
     changes: not the metrics are compared, but what they change by from exact poses, of A and of B."""
 
     a: Side
@@ -94,11 +94,11 @@ CLAIMS = (
     Claim("appa", "1", "APPA improves pictures and videos",
           "Adapting the frozen attention to the appearance features (APPA) raises every metric of pictures and of videos over the same network without it.",
           "Table 2, rows 1 and 2; Fig. 3", "Both are trained alike, and only B has the low-rank adapters.",
-          (Comparison(Side("base"), Side("appa"), (*PICTURE, *VIDEO), beside=("identity-distance",)),), (2, "base", "appa")),
+          (Comparison(Side("base"), Side("appa"), (*PICTURE, *VIDEO), HELD_OUT, beside=("identity-distance",)),), (2, "base", "appa")),
     Claim("tctrln", "2", "The temporal ControlNet improves videos",
           "Giving the ControlNet temporal layers too (T-CtrlN) lowers FID-VID and FVD.", "Table 2, rows 2 and 3",
           "B's ControlNet has motion modules, A's has none.",
-          (Comparison(Side("appa"), Side("appa_tctrln"), VIDEO),), (2, "appa", "appa_tctrln")),
+          (Comparison(Side("appa"), Side("appa_tctrln"), VIDEO, HELD_OUT),), (2, "appa", "appa_tctrln")),
     Claim("ptm", "3", "The pose-driven temperature map calms the background",
           "Dividing the temporal attention's logits by a temperature that grows with the distance from the body (PTM) takes flicker out of the background.",
           "Section 3.3; Table 2, rows 3 and 4", "One training; B is generated with the map, A without. FID-VID and FVD, which the table has, are shown.",
@@ -107,7 +107,7 @@ CLAIMS = (
           "Started from AnimateDiff's second motion module, TCAN has a lower FID-VID and FVD than from the first.", "Table 1, last two rows",
           "The two differ in the motion module, in both networks that have one. Of each module there is one training: the seeds are of what is trained on "
           "top of it, so the interval says how well these two do, not how well a module of either kind does.",
-          (Comparison(Side("tcan_mm1"), Side("tcan_mm2"), VIDEO),), (1, "tcan_mm1", "tcan_mm2")),
+          (Comparison(Side("tcan_mm1"), Side("tcan_mm2"), VIDEO, HELD_OUT),), (1, "tcan_mm1", "tcan_mm2")),
     Claim("frozen", "5", "A frozen ControlNet generalises better to odd proportions",
           "A ControlNet that stays frozen carries over to characters whose bodies look like none of the training's; one that was trained does not.", "Fig. 7",
           "A's ControlNet is trained, B's frozen. Characters of odd proportions are driven by the test clips, with retargeted poses, and measured "
@@ -153,7 +153,7 @@ def wrong_poses(kind):
 
 def add_arguments(parser):
     parser.add_argument("--scale", required=True, help="the scale, as the page names it")
-    parser.add_argument("--results", type=Path, required=True, help="folder of claims/plan.json, ROW/metrics.json and ROW/measures.{test,bizarre}.json")
+    parser.add_argument("--results", type=Path, required=True, help="folder of claims/plan.json and, by row, [held_out/]metrics.json and measures.SPLIT.json")
     parser.add_argument("--out", type=Path, required=True, help="folder for claims.md, claims.csv and claims/{robustness,tau}.{png,csv}")
 
 
@@ -180,8 +180,9 @@ def claims(results):
 
 def _there(comparison, results):
     """The Comparison, on the test clips alone where a plan has no further ones of its rows."""
-    held_out = all(HELD_OUT in results.main(side.of).splits for side in (comparison.a, comparison.b))
-    return comparison if comparison.split != HELD_OUT or held_out else replace(comparison, split=TEST)
+    if comparison.split != HELD_OUT or all(HELD_OUT in results.main(side.of).splits for side in (comparison.a, comparison.b)):
+        return comparison
+    return replace(comparison, split=TEST)
 
 
 def judge_all(results):
@@ -208,9 +209,8 @@ def judge(claim, results):
 
 
 def _apart(comparison, metric, a, b, results):
-    """The same metric over rendered and over real clips alone, as Findings that don't count."""
-    rendered = results.rendered(comparison.split)
-    for label, clips in (("rendered clips", rendered), ("real clips", a[0]["weights"].keys() - rendered)):
+    """The same metric over each group of clips alone, as Findings that don't count."""
+    for label, clips in results.groups(comparison.split).items():
         if clips:
             yield Finding(comparison, metric, a[0]["key"], False, effect(*([part(entry, clips) for entry in side] for side in (a, b))), label)
 

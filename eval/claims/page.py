@@ -10,7 +10,7 @@ import pandas as pd
 from eval import tables
 from eval.bootstrap import DISTANCES
 from eval.claims.results import BIZARRE, HELD_OUT, PROTOCOL, TEST
-from eval.claims.statistics import FALSE_HOLDS
+from eval.claims.statistics import FALSE_HOLDS, FALSE_HOLDS_OF_MOTIONS
 from eval.markdown import TEMPLATES, code, escape, number, table
 from eval.pairs import FEW
 
@@ -98,7 +98,8 @@ def _reading(outcomes, results):
     span = [f"{min(values):g} to {max(values):g} %" for values in rates]
     text = string.Template((TEMPLATES / "claims.md").read_text()).substitute(
         seeds=", ".join(map(str, results.seeds)), protocol=escape(PROTOCOL), ours=span[0], theirs=span[1], which=", ".join(FALSE_HOLDS), resamples=DISTANCES,
-        counted=sum(finding.counted for outcome in outcomes for finding in outcome.findings))
+        counted=sum(finding.counted for outcome in outcomes for finding in outcome.findings),
+        motions=", ".join(map(escape, sorted(set(results.motions.values())))), narrow=FALSE_HOLDS_OF_MOTIONS[0.1], narrower=FALSE_HOLDS_OF_MOTIONS[0.2])
     return text.strip()
 
 
@@ -168,7 +169,8 @@ def _measures(results):
     for split in SPLITS:
         if names := results.measure_names(split):
             tables += [f"### {SPLITS[split].capitalize()}", _measures_of(split, names, results)]
-            meanings = {name: _meaning(name, _entries(results, split, name)[0]) for name in names} | meanings
+            for name in names:
+                meanings.setdefault(name, _meaning(name, _entries(results, split, name)[0]))
     return ["## Every row's measures",
             "Means over the clips that have the measure. The first line is what the true frames themselves get: of key points and limbs the error of the "
             "network that finds them, which no row can be expected to undercut. Of the characters of odd proportions there are no true frames, and what the "

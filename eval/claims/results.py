@@ -56,11 +56,11 @@ class Results:
         path = self.folder / "claims" / "plan.json"
         plan = self._read(path)
         try:
-            self.seed, self.seeds = plan["seed"], tuple(plan["seeds"])
+            self.seed, self.seeds, self.motions = plan["seed"], tuple(plan["seeds"]), dict(plan["motions"])
             self.rows = {name: Row(name, row["of"], str(row["title"]), int(row["seed"]), row["poses"], dict(row["errors"]), dict(row["learnt"]),
                                    row["tau"], bool(row["retarget"]), str(row["limb_lengths"]), tuple(row["splits"])) for name, row in plan["rows"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._unlike(path, "seed, seeds and rows", f"{type(error).__name__}: {error}") from error
+            raise self._unlike(path, "seed, seeds, motions and rows", f"{type(error).__name__}: {error}") from error
         self.metrics = {(row.name, split): self._metrics(row, split) for split in SCORED for row in self.rows.values() if split in row.splits}
         self.measures = {(row.name, split): self._measures(row, split) for row in self.rows.values() for split in row.splits}
         self._alike()
@@ -135,9 +135,17 @@ class Results:
         """The plan's rows that have errors of one kind in their poses; learnt: of those that were trained on wrong poses, or of the others."""
         return [row for row in self.rows.values() if len(row.errors) == 1 and bool(row.learnt) == learnt]
 
-    def rendered(self, split):
-        """The clips of a split that are rendered: those whose true key points are known, so that they have a key-point error."""
-        return set(self.entry(next(row for row in self.rows.values() if split in row.splits), "keypoint-error", split)["per_video"])
+    def groups(self, split):
+        """{name: its clips} of the groups that clips of a split fall into: the rendered ones, those of each of their motions, and the real ones.
+
+        Rendered are those whose true key points are known, so that they have a key-point error.
+        """
+        row = next(row for row in self.rows.values() if split in row.splits)
+        rendered = set(self.entry(row, "keypoint-error", split)["per_video"])
+        groups = {"rendered clips": rendered}
+        for motion in sorted({self.motions[clip] for clip in rendered & self.motions.keys()}):
+            groups[f"rendered clips, {motion}"] = {clip for clip in rendered if self.motions.get(clip) == motion}
+        return groups | {"real clips": self.metrics[row.name, split]["frames"]["per_video"].keys() - rendered}
 
     def measure_names(self, split):
         """The measures of a split, in the order of its first file."""
@@ -176,12 +184,13 @@ class Results:
         return {**body, "measures": measures}
 
     def _alike(self):
-        """Every row must stand on the same true frames, networks and draws, and every measure on the same clips."""
-        scored = {}
+        """Every row must stand on the same networks and draws, and within a split on the same true frames and every measure on the same clips."""
+        scored, whole = {}, next(iter(self.metrics.values()))
         for (name, split), result in self.metrics.items():
             first, other = scored.setdefault(split, (name, result))
             try:
                 compare.comparable(other, result, PROTOCOL)
+                compare.comparable(whole, {**result, "frames": whole["frames"]}, PROTOCOL)
             except UserError as error:
                 raise UserError(f"{self.folder / first}, {self.folder / name}: {error}: {self.command}") from error
         firsts = {}

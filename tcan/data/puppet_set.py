@@ -60,7 +60,7 @@ def make_set(name, config, raw, out, exact):
                          "height": data.size, "width": data.size, "sha256": digest})
         clips.write_table(frames_folder, rows)
         record = {"command": f"puppets {name}", "seed": config.seed, "inputs": [Path(raw) / "pybullet"],
-                      "config": {"size": data.size, "clip_frames": data.clip_frames, "puppets": config.resolved("data")["data"]["puppets"]}}
+                      "config": {"size": data.size, "clip_frames": data.clip_frames, "puppets": puppets.options(data.sets[name].split)}}
         provenance.write_run(frames_folder, **record)
         provenance.write_run(exact_folder, **record)
 
@@ -70,7 +70,7 @@ def all_clips(config, motions, split=None):
     further clips alone, None for all others."""
     puppets, length = config.data.puppets, config.data.clip_frames
     if split == FURTHER:
-        yield from _unseen(config, motions, FURTHER, puppets.further_clips)
+        yield from _unseen(config, motions, FURTHER)
         return
     train = [motions[name] for name in puppets.train_motions]
     for index in range(puppets.train_clips):
@@ -78,7 +78,7 @@ def all_clips(config, motions, split=None):
         character, background = _person(rng)
         camera, joints = stage(character, training_motion(train, length, rng), rng)
         yield f"puppet_train_{index:03d}", "train", (character, background, joints, camera)
-    yield from _unseen(config, motions, "test", puppets.test_clips)
+    yield from _unseen(config, motions, "test")
     for index in range(puppets.bizarre_characters):
         rng = seeds.rng(config.seed, "bizarre", index)
         character, background = Character.odd(rng, index), random_scene(rng)
@@ -87,17 +87,15 @@ def all_clips(config, motions, split=None):
         yield f"bizarre_{index:02d}", "bizarre", (character, background, joints, camera)
 
 
-def _unseen(config, motions, split, count):
+def _unseen(config, motions, split):
     """Clips of characters and motions that are never trained on, as of all_clips."""
-    puppets = config.data.puppets
-    for index in range(count if puppets.test_motions else 0):
+    for index, (clip, name) in enumerate(config.data.puppets.unseen(split)):
         rng = seeds.rng(config.seed, f"puppet_{split}", index)
-        name = puppets.test_motions[index % len(puppets.test_motions)]
         character, background = _person(rng)
         joints = excerpt(motions[name], config.data.clip_frames, _upright_start(motions[name], rng))
         joints = turned(joints, -facing(joints[:1]))  # the first frame is the source: it shows the face
         camera, joints = stage(character, joints, rng, azimuth=float(rng.normal(0, 0.25)))
-        yield f"puppet_{split}_{index:02d}_{name}", split, (character, background, joints, camera)
+        yield clip, split, (character, background, joints, camera)
 
 
 def _person(rng):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from tcan.sections import FURTHER, GENERATED
+
 FIGURES = Path(__file__).with_name("throughput.yaml")
 
 
@@ -31,13 +33,15 @@ def lengths(config, split, data):
 
 
 def driven(config, split, data, pairing):
-    """Lengths of the clips that a row generates of a split: each test clip; each character with one or with every test clip (`pairing`)."""
-    clips = lengths(config, "test", data)
-    characters = lengths(config, "bizarre", data)
-    if clips is None or split == "test":
-        return clips
-    if characters is None or not clips:
-        return None if characters is None else []
+    """Lengths of the clips that a row generates of a split: each of its own; each character with one or with every test clip (`pairing`)."""
+    if split != "bizarre":
+        found = [lengths(config, part, data) for part in GENERATED[split]]
+        return None if None in found else sum(found, [])
+    clips, characters = lengths(config, "test", data), lengths(config, "bizarre", data)
+    if None in (clips, characters):
+        return None
+    if not clips:
+        return []
     if pairing == "product":
         return clips * len(characters)
     return [clips[index % len(clips)] for index in range(len(characters))]
@@ -63,7 +67,8 @@ def _declared(config, name, frame_set, split):
     if frame_set.kind == "video":
         return [data.clip_frames for video in data.videos.values() if video.split == split]
     if frame_set.kind == "puppets":
-        count = {"train": data.puppets.train_clips, "test": data.puppets.test_clips, "bizarre": data.puppets.bizarre_characters}[split]
+        count = {"train": data.puppets.train_clips, "test": data.puppets.test_clips, "bizarre": data.puppets.bizarre_characters,
+                 FURTHER: data.puppets.further_clips}[split]
         return [data.clip_frames] * count
     for key in (getattr(frame_set, "source", None), frame_set.kind, name):
         if key in figures()["sets"]:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from tcan import claims as claimed
 from tcan.doctor.figures import driven, figures, lengths, total, windows
+from tcan.sections import HELD_OUT
 
 FRAMES = 16  # of the units that were measured and counted
 GENERATION = "bf16"  # whose rate float16 has as well, in which `tcan generate` runs on a card
@@ -66,10 +68,13 @@ def estimates(config, pace, data):
 
 
 def claims(config, pace, data):
-    """Hours of what `snakemake claims` makes beside the tables: its trainings and rows, each as if both splits were generated, so at most this."""
+    """Hours of what `snakemake claims` makes beside the tables: its trainings and rows, each as if it were generated on the test clips and on odd
+    characters, so at most this; and rows on all clips that are held out."""
     more = [stage1(config, name, pace) for name in config.stage1_models if name not in {model.stage1 for model in config.models.values()}]
     more += [stage2(config, name, pace) for name in config.every_model if name not in config.models]
     more += [row(config, name, pace, data) for name, one in config.every_row.items() if name not in config.rows and one.model]
+    wide = [name for name, splits in claimed.splits(config).items() if HELD_OUT in splits]
+    more += [row(config, name, pace, data, [HELD_OUT]) for name in wide if config.every_row[name].model]
     return Hours(f"claims: {len(more)} further trainings and rows", total(more))
 
 
@@ -86,10 +91,10 @@ def stage2(config, name, pace):
     return _hours(options.steps * options.batch * options.accumulate * options.frames / FRAMES, pace, "stage2_clip")
 
 
-def row(config, name, pace, data):
-    """A row's test clips and its characters of odd proportions."""
+def row(config, name, pace, data, splits=("test", "bizarre")):
+    """A row's test clips and its characters of odd proportions, or what else it is generated on."""
     options = config.generation(name)
-    clips = [driven(config, split, data, options.pairing) for split in ("test", "bizarre")]
+    clips = [driven(config, split, data, options.pairing) for split in splits]
     if None in clips:
         return None
     steps = sum(windows(frames, options.window, options.overlap, options.closed_loop) for split in clips for frames in split) * options.steps

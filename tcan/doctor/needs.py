@@ -13,6 +13,7 @@ NETWORKS = {  # of `evaluate.networks`: where each one's weights are from (eval/
     "hed-vgg16": "hed", "efficientnet-lite0": "efficientnet_lite0", "transnetv2": "transnetv2",
 }
 RENDERED = "pybullet"  # motion capture
+PHOTOGRAPHED = ("photographs", "mediapipe")  # and what finds their key points
 LACKING = ("missing", "partly")
 
 
@@ -53,7 +54,7 @@ def names(config, declared):
     if config.foundation.source == "published":
         needed.update(networks(config))
     if config.foundation.source == "trained":
-        needed.add(RENDERED)
+        needed.update((RENDERED, *(PHOTOGRAPHED if config.foundation.sharpening.photographed else ())))
     return sorted(needed)
 
 

@@ -11,12 +11,10 @@ from tcan.errors import UserError
 from tcan.pose import keypoints
 from tcan.pose.corrupt import add_errors, rates_of
 from tcan.pose.keypoints import Keypoints
-from tcan.sections import FURTHER
+from tcan.sections import GENERATED
 from tcan.seeds import rng
 
-HELD_OUT = "held_out"                       # the test clips and the further ones
-SPLITS = ("test", "bizarre", HELD_OUT)
-CLIPS = {"test": ("test",), HELD_OUT: ("test", FURTHER)}
+SPLITS = tuple(GENERATED)
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Case:
 
 def cases_of(split, data, config, row, options):
     """The Cases of a split, as a Row drives them; options: its `generate`."""
-    return bizarre_cases(data, config, row, options) if split == "bizarre" else test_cases(data, config, row, CLIPS[split])
+    return bizarre_cases(data, config, row, options) if split == "bizarre" else test_cases(data, config, row, GENERATED[split])
 
 
 def test_cases(data, config, row, splits=("test",)):

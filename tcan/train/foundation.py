@@ -1,7 +1,7 @@
 """What the paper downloads and a machine without a hub must make: autoencoder, base UNet with pose ControlNet, motion modules.
 
 Stand-ins in diffusers' classes and folders (the autoencoder is one of our own on its base classes), so that every rule after them is the paper's
-rule. Trained on rendered people of all poses:
+rule. Trained on rendered people in all poses, and on photographed ones where params.yaml says so:
 
 - pool: rendered people, a few pictures each of one person in one scene, with their drawn poses; in finished_pool photographed ones too.
 - autoencoder: from principal components of patches on, L1 over a Laplacian pyramid and squared error, a little noise on the latents.

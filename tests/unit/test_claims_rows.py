@@ -69,9 +69,10 @@ def test_the_plan_tells_what_each_row_is(lite, tmp_path):
     alone = {f"claims/{name}{seed}" for name in ("no_retargeting", "limb_lengths_clip") for seed in seeds}
     assert {name for name, row in plan["rows"].items() if "bizarre" in row["splits"]} == odd | alone
     assert {name for name, row in plan["rows"].items() if row["splits"] == ["bizarre"]} == alone
-    wide = {f"{'claims/' if seed else ''}{row}{seed}" for row in ("appa_tctrln", "tcan_mm1", "tcan_mm2") for seed in seeds}
+    wide = {f"{'claims/' if seed else ''}{row}{seed}" for row in ("base", "appa", "appa_tctrln", "tcan_mm1", "tcan_mm2") for seed in seeds}
     assert {name for name, row in plan["rows"].items() if "held_out" in row["splits"]} == wide | {"copy", "warp"}, "what isn't trained has no seeds"
     assert plan["rows"]["tcan_mm2"]["splits"] == ["test", "bizarre", "held_out"]
+    assert plan["motions"]["puppet_test_01_spinkick"] == "spinkick" and plan["motions"]["puppet_further_38_dance_b"] == "dance_b" and len(plan["motions"]) == 47
 
 
 def test_what_every_training_has_is_not_told_apart(lite):

@@ -110,9 +110,16 @@ def mutations():
             at("scales", "lite", "data", "sets", "tiktok", value={"kind": "tiktok", "estimator": "openpose"}),
         "expected train, test or bizarre for a set of kind tiktok, got 'further'":
             at("scales", "lite", "data", "sets", "tiktok", value={"kind": "tiktok", "split": "further", "estimator": "openpose"}),
-        "claims.held_out: expected no rows where there are no further clips": at("scales", "lite", "data", "puppets", "further_clips", value=0),
-        "a set of puppets of split further and data.puppets.further_clips, got copy, warp":
+        "claims.held_out: expected a set of kind puppets with split further in data.sets, got none for copy, warp":
             at("scales", "lite", "data", "sets", value={"puppets": {"kind": "puppets", "estimator": "exact+errors"}}),
+        "data.puppets.further_clips: expected at least 1 for the set puppets_further": at("scales", "lite", "data", "puppets", "further_clips", value=0),
+        "and test_motions to make it of, got 40 and no motion": at("scales", "lite", "data", "puppets", "test_motions", value=[]),
+        "data.sets.puppets_further: expected a set of kind puppets without a split beside it, got none":
+            at("scales", "lite", "data", "sets", "puppets", "kind", value="video"),
+        "data.sets.more: expected a name that ends in _further, by which DVC passes it by, got 'more'": at("scales", "lite", "data", "sets", value={
+            "puppets": {"kind": "puppets", "estimator": "exact+errors"}, "more": {"kind": "puppets", "split": "further", "estimator": "exact+errors"}}),
+        "without a split, got others and puppets, whose clips would have the same names":
+            at("scales", "lite", "data", "sets", "others", value={"kind": "puppets", "estimator": "exact+errors"}),
         "data.sets.tiktok.shards: expected none, since clips of the train split alone are made in shards, got 2":
             at("scales", "lite", "data", "sets", "tiktok", value={"kind": "tiktok", "split": "test", "shards": 2, "estimator": "openpose"}),
         "data.tiktok.leakage: expected one of stop, drop, got 'ignore'": at("scales", "lite", "data", "tiktok", value={"leakage": "ignore"}),

@@ -58,8 +58,8 @@ def paper():
                    foundation=REPLACE(config.foundation, source="published"), evaluate=REPLACE(config.evaluate, networks={"fid": "inception"}),
                    stage1=REPLACE(config.stage1, steps=100_000, batch=2, ema=0.0, adversary=0.0, mixed_precision="bf16"),
                    stage2=REPLACE(config.stage2, steps=30_600, mixed_precision="bf16", gradient_checkpointing=True),
-                   generate=REPLACE(config.generate, steps=25), claims=REPLACE(config.claims, seeds=[], rows=[], proportions=[], retargeting="appa",
-                   errors=REPLACE(config.claims.errors, rows=[], repeated_rows=[]),
+                   generate=REPLACE(config.generate, steps=25), claims=REPLACE(config.claims, seeds=[], rows=[], proportions=[], held_out=[],
+                   retargeting="appa", errors=REPLACE(config.claims.errors, rows=[], repeated_rows=[]),
                    learnt_errors=REPLACE(config.claims.learnt_errors, rows=[]), tau=REPLACE(config.claims.tau, row="appa", values=[])))
 
 
@@ -217,6 +217,15 @@ def test_what_else_can_be_missing(project, paper, capsys, monkeypatch):
         command.run(arguments("--card", "H10"), paper)
 
 
+def test_a_foundation_trained_here_needs_what_its_scenes_are_made_of():
+    """Rendered people alone, or photographed ones too, whose key points something must find."""
+    config = load(ROOT / "params.yaml", "lite")
+    shipped, plain = (REPLACE(config.foundation, source=source, sharpening=REPLACE(config.foundation.sharpening, photographed=part))
+                      for source, part in (("shipped", 0.3), ("trained", 0.0)))
+    assert {"pybullet", "photographs", "mediapipe"} <= set(needs.names(REPLACE(config, foundation=REPLACE(shipped, source="trained")), {}))
+    assert not any("photographs" in needs.names(REPLACE(config, foundation=foundation), {}) for foundation in (shipped, plain))
+
+
 @pytest.mark.parametrize("scale", ["lite", "smoke"])
 def test_small_scales_through_the_command_line(scale, project, capfd, monkeypatch):
     """Exit codes; and as short as the scale is small."""
@@ -268,6 +277,12 @@ def test_hours_by_hand(paper, tmp_path):
         "stage 2 appa_mm1": 10 * 360 / 3600, "stage 2 unfrozen_mm1": 10 * 360 / 3600,
         # three clips of 40 frames (two of the test, one driven character), 3 windows each: 9 windows x 5 steps; 120 frames decoded, 3 sources
         **{f"row {name}": (45 * 18 + 120 * 0.36 + 3 * 3.6) / 3600 for name in ("appa", "unfrozen")}})
+    further = {"x_further": FrameSet("puppets", "exact+errors", "further")}
+    wide = REPLACE(config, claims=REPLACE(config.claims, rows=["appa"], held_out=["appa"], seeds=[1]), data=REPLACE(
+        config.data, puppets=REPLACE(config.data.puppets, further_clips=4), sets=config.data.sets | further))
+    held_out = 6 * (3 * 5 * 18 + 40 * 0.36 + 3.6) / 3600     # six clips, of the row and of its other seed
+    once = hours.claims(REPLACE(wide, claims=REPLACE(wide.claims, held_out=[])), pace, tmp_path).hours
+    assert hours.claims(wide, pace, tmp_path).hours == pytest.approx(once + 2 * held_out)
     claimed = hours.claims(config, pace, tmp_path)
     assert claimed.hours == pytest.approx(sum(
         found["row appa"] for name, row in config.every_row.items() if name not in config.rows and row.model)) and claimed.hours >= 0

@@ -1,6 +1,7 @@
 """Characters, their pictures and key points, the pool and the set."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -185,6 +186,8 @@ def test_further_clips_are_a_set_of_their_own_like_the_tests(raw, tmp_path, conf
     table, first = clips.read_table(tmp_path / "puppets_further"), clips.read_table(tmp_path / "puppets")
     assert list(table["id"]) == ["puppet_further_00_kick", "puppet_further_01_kick"] and set(table["split"]) == {"further"}
     assert not {"further"} & set(first["split"]) and not set(table["sha256"]) & set(first["sha256"])
+    recorded = [json.loads((tmp_path / name / "run.json").read_text())["config"]["puppets"] for name in ("puppets", "puppets_further")]
+    assert [options.get("further_clips") for options in recorded] == [None, 2], "a set says what its own clips depend on"
     assert list(table["frames"]) == [5, 5] and len(keypoints.load(tmp_path / "exact/puppets_further/puppet_further_00_kick.npz")) == 5
 
 

@@ -33,8 +33,8 @@ def test_reproduce_is_what_a_bare_command_does(fresh):
     ("models/smoke/base_mm1/run.json", {"source": 3, "video_frames": 1, "puppet_frames": 1, "poses": 2, **DENOISER,
                                         "motion_module": 1, "latents": 1, "stage1": 1, "stage2": 1}),
     ("claims", {"source": 6, "video_frames": 1, "puppet_frames": 2, "poses": 3, **DENOISER, "motion_module": 2, "latents": 1,
-                "stage1": 6, "stage2": 14, "generate": 54, "score": 36, "score_held_out": 8, "keypoint_network": 1, "driving": 3, "driving_of_row": 4,
-                "measure": 54, "plan": 1, "claims_page": 1, "attention": 2, "figure": 6}),
+                "stage1": 6, "stage2": 14, "generate": 58, "score": 36, "score_held_out": 12, "keypoint_network": 1, "driving": 3, "driving_of_row": 4,
+                "measure": 58, "plan": 1, "claims_page": 1, "attention": 2, "figure": 6}),
     ("results/smoke/claims/appa_exact/metrics.json", {"source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, **DENOISER,
                                                       "motion_module": 1, "latents": 1, "stage1": 1, "stage2": 1, "generate": 1, "score": 1}),
     ("results/smoke/copy/metrics.json", {"source": 6, "video_frames": 1, "puppet_frames": 1, "poses": 2, "generate": 1, "score": 1}),
@@ -72,6 +72,7 @@ def test_after_it_nothing(world):
     ("scales.lite.evaluate.protocols", ["disco-1"], {"score": 4, "report": 1}),
     ("scales.lite.data.videos.sports2d_walk.start", 70, {"video_frames": 1, "poses": 1, **EVERY_ROW}),
     ("scales.lite.foundation.motion.steps", 9, {}),
+    ("scales.lite.data.puppets.further_clips", 2, {}),
 ])
 def test_edited_parameter(world, path, value, jobs):
     with world.kept("params.yaml"):

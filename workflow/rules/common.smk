@@ -14,6 +14,7 @@ from tcan import config as configuration
 from tcan.data.shards import shard_name
 from tcan.errors import UserError
 from tcan.fetch import sources as declared
+from tcan.sections import GENERATED
 from workflow.external import fingerprint, folders
 from workflow.imports import sources_of
 from workflow.locks import release_stale
@@ -39,7 +40,7 @@ SCALE = CONFIG.scale
 ROWS, MODELS, STAGE1 = CONFIG.every_row, CONFIG.every_model, CONFIG.stage1_models  # the tables', and those that `claims` adds
 SETS = CONFIG.data.sets_for("train", "test", "bizarre")  # all but the further clips, which `claims` alone asks for
 KINDS = {frame_set.kind for frame_set in CONFIG.data.sets.values()}
-GENERATED_SPLITS = ("test", "bizarre")  # of every row; the claims have held_out beside
+GENERATED_SPLITS = ("test", "bizarre")  # on which every row is generated; the claims have another of GENERATED
 GPU = int(CONFIG.foundation.source == "published")  # a job that runs networks of that size has the machine's cards to itself (profiles/default)
 LARGE = 8 if GPU else 1                             # and as many times the memory
 ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": [], "exact+errors": []}
@@ -59,10 +60,10 @@ def shards_of(name):
 
 
 def sets_with(split):
-    """The sets that hold clips of a split."""
+    """The sets that hold clips of a split, or of all splits that are generated as one."""
+    if len(GENERATED.get(split, ())) > 1:
+        return [name for part in GENERATED[split] for name in sets_with(part)]
     puppets = CONFIG.data.puppets
-    if split == "held_out":
-        return [*sets_with("test"), *sets_with("further")]
     declared = {
         "puppets": {"train": True, "test": puppets.test_clips, "bizarre": puppets.bizarre_characters, "further": puppets.further_clips}[split],
         "video": any(video.split == split for video in CONFIG.data.videos.values()),
@@ -103,4 +104,4 @@ wildcard_constraints:
     stage1=any_of(STAGE1),
     model=any_of(MODELS),
     row=any_of(ROWS),
-    split=any_of((*GENERATED_SPLITS, "held_out")),
+    split=any_of(GENERATED),

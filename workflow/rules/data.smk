@@ -53,7 +53,7 @@ rule puppet_frames:
     output:
         f"data/{SCALE}/frames/{{puppet_set}}/clips.csv",
     params:
-        puppets=asdict(CONFIG.data.puppets),
+        puppets=lambda wildcards: CONFIG.data.puppets.options(CONFIG.data.sets[wildcards.puppet_set].split),
         size=(CONFIG.data.size, CONFIG.data.clip_frames),
         seed=CONFIG.seed,
         pins=pins(MOTION_SOURCES),

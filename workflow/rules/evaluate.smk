@@ -29,7 +29,7 @@ rule score:
         networks=[f"{metric}={network}" for metric, network in CONFIG.evaluate.networks.items()],
         window=CONFIG.evaluate.window,
         gaps="--gaps" if CONFIG.evaluate.gaps else "",
-        splits="test",
+        splits="--split test",
     wildcard_constraints:
         row=any_of({**ROWS, **CONFIG.external}),
     log:
@@ -41,7 +41,7 @@ rule score:
         gpu=GPU,
         runtime=60,
     shell:
-        "python -m eval score {params.generated:q} {params.truth} --log {log} --split {params.splits} --protocol {params.protocols}"
+        "python -m eval score {params.generated:q} {params.truth} --log {log} {params.splits} --protocol {params.protocols}"
         " --weights data/raw --networks {params.networks} --window {params.window} {params.gaps} --device auto"
         " --cache runs/{SCALE}/features --out {output.metrics}"
 
@@ -56,14 +56,9 @@ use rule score as score_held_out with:
     output:
         metrics=f"results/{SCALE}/{{row}}/held_out/metrics.json",
     params:
-        pins=pins(EVALUATION_SOURCES),
         generated=f"outputs/{SCALE}/{{row}}/held_out",
-        truth=lambda wildcards, input: [Path(path).parent for path in input.truth],
         protocols=CONFIG.claims.protocols,
-        networks=[f"{metric}={network}" for metric, network in CONFIG.evaluate.networks.items()],
-        window=CONFIG.evaluate.window,
-        gaps="--gaps" if CONFIG.evaluate.gaps else "",
-        splits="test further",
+        splits=" ".join(f"--split {split}" for split in GENERATED["held_out"]),
     wildcard_constraints:
         row=any_of(ROWS),
     log:

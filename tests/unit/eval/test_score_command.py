@@ -56,6 +56,13 @@ def test_it_writes_everything_and_prints_the_summary(command, tmp_path, capsys):
     assert "warning: disco-1 FVD[transnetv2]" in printed.err and "35/35 frames" in printed.err
 
 
+def test_splits_may_stand_before_the_folders_and_be_several(folders, tmp_path):
+    after = ["--no-cache", "--networks", "lpips=hed-vgg16"]
+    assert main(["score", "--split", "test", *map(str, folders), "--out", str(tmp_path / "metrics.json"), *after]) == 0
+    assert main(["score", "--split", "test", "--split", "more", *map(str, folders), "--out", str(tmp_path / "again.json"), *after]) == 0
+    assert json.loads((tmp_path / "again.json").read_text()) == json.loads((tmp_path / "metrics.json").read_text())
+
+
 def test_equal_input_gives_equal_bytes(command, tmp_path, monkeypatch):
     assert command(*NETWORKS) == 0
     first = [(tmp_path / "out" / name).read_bytes() for name in ("metrics.json", "summary.json")]
@@ -125,7 +132,7 @@ REFUSED = {
     "a size beyond all": (["--protocol", "corrected-1@99999999"], None, "expected one of disco-1, corrected-1"),
     "another window": (["--window", "8"], None, "another window is another protocol"),
     "an unknown split": (["--split", "tset"], None, "expected clips of split tset in clips.csv, found none"),
-    "two unknown splits": (["--split", "tset", "furthest"], None, "expected clips of split tset or furthest in clips.csv, found none"),
+    "two unknown splits": (["--split", "tset", "--split", "furthest"], None, "expected clips of split tset or furthest in clips.csv, found none"),
     "a clip shorter than a window": (NETWORKS, short, "clip anna: expected at least 16 consecutive frames"),
     "a gap in a clip": (NETWORKS, gap, "clip anna: expected consecutive frame numbers"),
     "a grey frame": (NETWORKS, lambda gen, true: Image.new("L", (24, 24)).save(gen / "bert/0009.png"), "mode L"),

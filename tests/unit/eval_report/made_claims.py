@@ -17,7 +17,7 @@ MEASURES = {"test": {"keypoint-error": 4.0, "background-flicker": 2.1, "identity
             "bizarre": {"keypoint-error": 6.0, "background-flicker": 2.1, "identity-distance": 0.4, "limb-ratio-error": 0.2, "proportion-error": 0.3}}
 MEASURES["held_out"] = MEASURES["test"]
 METRICS = {"test": "metrics.json", "held_out": "held_out/metrics.json"}
-HELD_OUT = ("copy", "warp", "appa_tctrln", "tcan_mm1", "tcan_mm2")
+HELD_OUT = ("copy", "warp", "base", "appa", "appa_tctrln", "tcan_mm1", "tcan_mm2")
 OF_RENDERED = ("keypoint-error", "limb-ratio-error", "proportion-error")
 TITLES = {"base": "no APPA / no T-CtrlN / no PTM", "appa": "APPA", "appa_tctrln": "APPA + T-CtrlN", "tcan_mm1": "TCAN (w/ mm1)",
           "tcan_mm2": "TCAN (w/ mm2)", "unfrozen": "ControlNet trained, no APPA (Fig. 7)", "copy": "copy the source frame (floor)",
@@ -54,7 +54,8 @@ def plan(seeds=SEEDS, kinds=("missing", "swap", "dropout"), rates=(0.1, 0.3, 0.5
         end = "" if seed == seeds[0] else f"_seed{seed}"
         rows[f"claims/no_retargeting{end}"] = row("tcan_mm2", seed, retarget=False, splits=["bizarre"])
         rows[f"claims/limb_lengths_clip{end}"] = row("tcan_mm2", seed, limb_lengths="clip", splits=["bizarre"])
-    return {"format": 1, "seed": seeds[0], "seeds": list(seeds), "rows": rows}
+    motions = {clip: ("kick", "dance")[index % 2] for names in (RENDERED, FURTHER) for index, clip in enumerate(names)}
+    return {"format": 1, "seed": seeds[0], "seeds": list(seeds), "motions": motions, "rows": rows}
 
 
 def factor(row, metric, effects):

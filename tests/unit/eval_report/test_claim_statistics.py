@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from eval import bootstrap
-from eval.claims.statistics import FAILS, FALSE_HOLDS, HOLDS, NEITHER, change, effect, judge, part, student, together
+from eval.claims.statistics import FAILS, FALSE_HOLDS, FALSE_HOLDS_OF_MOTIONS, HOLDS, NEITHER, change, effect, judge, part, student, together
 
 VIDEOS, SEEDS = 10, 3
 
@@ -104,6 +104,18 @@ def test_the_page_says_how_often_chance_alone_holds(case, varies):
     for rate, told in ((ours, said[0]), (theirs, said[1])):
         assert abs(rate - told) < 3 * np.sqrt(max(told, 1) * 100 / trials), (case, ours, theirs)
     assert ours < 5
+
+
+@pytest.mark.parametrize("part_of_motions", FALSE_HOLDS_OF_MOTIONS)
+def test_the_page_says_how_often_clips_of_few_motions_hold_by_chance(part_of_motions):
+    """FALSE_HOLDS_OF_MOTIONS, simulated again: fifty videos say less than their number where nearly all are of two motions."""
+    rng, trials, motions = np.random.default_rng(4), 1000, np.array([*np.arange(47) % 2, 2, 2, 3])
+    nothing, held = entries(np.zeros((SEEDS, 50))), 0
+    for _ in range(trials):
+        videos = part_of_motions**0.5 * rng.normal(size=4)[motions] + (1 - part_of_motions) ** 0.5 * rng.normal(size=50)
+        held += effect(nothing, entries(np.tile(videos, (SEEDS, 1)))).verdict == HOLDS
+    said = FALSE_HOLDS_OF_MOTIONS[part_of_motions]
+    assert abs(100 * held / trials - said) < 3 * np.sqrt(said * 100 / trials)
 
 
 def test_one_seed_is_taken_for_an_effect_too_often():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import made_claims
 import pandas as pd
@@ -72,17 +73,19 @@ def test_better_under_exact_poses_as_well_is_no_robustness(tmp_path):
 
 
 def splits(results):
-    """{claim: {the other side's row: the split that it is judged on}} of the claims that ten videos leave open."""
-    return {claim.key: {comparison.a.of: comparison.split for comparison in claim.comparisons}
-            for claim in claims.claims(Results(results, "lite")) if claim.key in ("ptm", "floors", "mm2")}
+    """{claim: {its two rows: the split that they are judged on}} of what is driven by ordinary poses."""
+    return {claim.key: {(comparison.a.of, comparison.b.of): comparison.split for comparison in claim.comparisons}
+            for claim in claims.claims(Results(results, "lite")) if claim.key in ("appa", "tctrln", "ptm", "mm2", "floors")}
 
 
-def test_what_ten_videos_leave_open_is_judged_on_all_that_are_held_out(made, small, capsys):
-    """As far as both sides were generated there; a row's own plan says so, not what lies about."""
-    assert splits(made / "results") == {"ptm": {"appa_tctrln": "held_out"}, "floors": dict.fromkeys(("copy", "warp"), "held_out"), "mm2": {"tcan_mm1": "test"}}
-    assert splits(small / "results") == {"ptm": {"appa_tctrln": "test"}, "floors": dict.fromkeys(("copy", "warp"), "test"), "mm2": {"tcan_mm1": "test"}}
+def test_what_is_driven_by_ordinary_poses_is_judged_on_all_that_is_held_out(made, small, capsys):
+    """As far as both sides were generated there: the plan says so, not what lies about."""
+    ordinary = {"appa": [("base", "appa")], "tctrln": [("appa", "appa_tctrln")], "ptm": [("appa_tctrln", "tcan_mm1")], "mm2": [("tcan_mm1", "tcan_mm2")],
+                "floors": [("copy", "tcan_mm2"), ("warp", "tcan_mm2")]}
+    assert splits(made / "results") == {key: dict.fromkeys(rows, "held_out") for key, rows in ordinary.items()}
+    assert splits(small / "results") == {key: dict.fromkeys(rows, "test") for key, rows in ordinary.items()}
     made_claims.write(small / "wide", EFFECTS, planned=made_claims.plan((2024, 2025), ("missing",), (0.3,), taus=(0, 10), held_out=("copy", "tcan_mm2")))
-    assert splits(small / "wide")["floors"] == {"copy": "held_out", "warp": "test"}
+    assert splits(small / "wide")["floors"] == {("copy", "tcan_mm2"): "held_out", ("warp", "tcan_mm2"): "test"}
     outcomes = {outcome.claim.key: outcome for outcome in claims.judge_all(Results(made / "results", "lite"))}
     videos = {finding.metric.partition("[")[0]: finding.effect.videos for finding in outcomes["floors"].findings if finding.counted}
     assert videos == dict.fromkeys(("LPIPS", "FID", "FID-VID", "FVD"), 22)
@@ -90,6 +93,15 @@ def test_what_ten_videos_leave_open_is_judged_on_all_that_are_held_out(made, sma
     (small / "wide").rename(small / "results" / "wide")
     assert main(["claims", "--scale", "lite", "--results", str(small / "results/wide"), "--out", str(small / "reports")]) == 2
     assert "wide/copy/held_out/metrics.json: expected a result that the claims need, found no file" in capsys.readouterr().err
+
+
+def test_all_splits_are_scored_alike(made, tmp_path, capsys):
+    """One set of rows under another network than the other: a page that names one would be wrong of half its claims."""
+    shutil.copytree(made / "results", tmp_path / "results")
+    for path in (tmp_path / "results").glob("**/held_out/metrics.json"):
+        change(path, lambda result: result["networks"].update(fid={"name": "other"}))
+    assert command(tmp_path) == 2
+    assert "expected two systems scored on the same networks" in capsys.readouterr().err
 
 
 def test_rows_are_found_by_what_they_are(made, tmp_path):
@@ -122,8 +134,8 @@ def test_the_page(made):
     line = table.query("key == 'appa' and metric == 'LPIPS[hed-vgg16]'").iloc[0]
     assert line["low"] < line["difference"] < line["high"] < 0 and line["seeds_for"] == 3 and line["verdict"] == HOLDS
     apart = table.query("key == 'floors' and clips != 'all'")
-    assert set(apart["clips"]) == {"rendered clips", "real clips"} and not apart["counted"].any()
-    assert set(apart["videos"]) == {19, 3} and set(apart["split"]) == {"held_out"}
+    assert set(apart["clips"]) == {"rendered clips", "rendered clips, dance", "rendered clips, kick", "real clips"} and not apart["counted"].any()
+    assert set(apart["videos"]) == {19, 9, 10, 3} and set(apart["split"]) == {"held_out"}
     assert "fewer than 6 videos (LPIPS, real clips, 3)" in page
     for text in page.splitlines():
         assert not text.startswith("|") or text.count("|") - text.count("\\|") in (5, 7, 8), text
@@ -177,7 +189,7 @@ def test_a_missing_file_is_named_with_the_command(small, capsys, file, says):
     ("claims/plan.json", lambda plan: [plan["rows"].pop(name) for name in list(plan["rows"]) if "missing" in name], "expected rows with errors in their poses"),
     ("claims/plan.json", lambda plan: plan["rows"]["claims/appa_tctrln_exact"].update(of="appa"), "that don't differ"),
     ("claims/plan.json", lambda plan: plan.update(format=2), "expected format 1, got 2"),
-    ("claims/plan.json", lambda plan: plan["rows"]["appa"].pop("seed"), "expected seed, seeds and rows, got KeyError"),
+    ("claims/plan.json", lambda plan: plan["rows"]["appa"].pop("seed"), "expected seed, seeds, motions and rows, got KeyError"),
     ("appa/metrics.json", lambda result: result["networks"].update(fid={"name": "other"}), "expected two systems scored on the same networks"),
     ("appa/metrics.json", lambda result: result.update(protocols={}), "expected what `python -m eval score` writes, with disco-1"),
     ("tcan_mm1/measures.test.json", lambda body: body["measures"].pop("background-flicker"), "expected background-flicker, found none"),
