@@ -22,6 +22,7 @@ HEADS = {   # head -> sha256 of weights/v0.1/<head>.pth in the `lpips` package
 
 
 SMALLEST = {"vgg": 16, "alex": 31}      # pixels a side of which the trunk's last layer still sees one
+PIXELS_AT_ONCE = 2**16      # of a batch on a CPU: the maps of several large frames leave its caches, and of one small frame it would wait for the weights
 
 
 class Lpips(nn.Module):
@@ -49,7 +50,7 @@ class Lpips(nn.Module):
         if min(true.shape[1:3]) < self.smallest:
             raise UserError(f"LPIPS: expected frames of at least {self.smallest}x{self.smallest} pixels, got {true.shape[2]}x{true.shape[1]}; give larger ones")
         device = self.heads[0].device
-        at_once = 1 if device.type == "cpu" else len(generated)     # the maps of several large frames leave a processor's caches: pair by pair is faster
+        at_once = max(1, PIXELS_AT_ONCE // (true.shape[1] * true.shape[2])) if device.type == "cpu" else len(generated)
         found = [np.empty(0)]
         with torch.inference_mode():
             for pair in zip(*(torch.from_numpy(x).split(at_once) for x in (generated, true)), strict=True):
