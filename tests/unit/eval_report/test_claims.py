@@ -170,6 +170,19 @@ def test_what_is_written_by_hand_warns_when_its_verdict_has_changed(made, tmp_pa
     assert "> **Warning:** written when the verdict was *holds*; it is now *does not hold*.\n\nThe second is better." in page
 
 
+def test_what_is_written_by_hand_says_when_its_numbers_have_changed(made, tmp_path):
+    results = Results(made / "results", "lite")
+    outcomes, prose = claims.judge_all(results), tmp_path / "appa.md"
+    prose.write_text("<!-- verdict: holds; numbers: 0 -->\nBetter by 2 %.\n")
+    page = claim_page.page(outcomes, results, {}, tmp_path)
+    assert "> **Note:** written of the numbers of another run, with the same verdict" in page
+    mark = re.search(r"`numbers: (\w{12})`", page)[1]
+    prose.write_text(f"<!-- verdict: holds; numbers: {mark} -->\nBetter by 2 %.\n")
+    assert "### What it means here\n\nBetter by 2 %.\n" in claim_page.page(outcomes, results, {}, tmp_path)
+    prose.write_text(f"<!-- verdict: does not hold; numbers: {mark} -->\nBetter by 2 %.\n")
+    assert "> **Warning:** written when the verdict was *does not hold*" in claim_page.page(outcomes, results, {}, tmp_path)
+
+
 @pytest.mark.parametrize(("file", "says"), [
     ("claims/plan.json", "expected a result that the claims need, found no file"),
     ("claims/appa_seed2025/metrics.json", "expected a result that the claims need, found no file"),
