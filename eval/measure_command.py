@@ -99,23 +99,35 @@ def measure(generated, split, data, driving, network, weights, aim=None):
 
 
 def _poses(case):
-    """Of a case the Driving that the person should take, that of its source, and that of its true limbs, or None."""
+    """Of a case the Driving that the person should take, that of its source, and that of its true limbs, or None.
+
+    Of the true limbs there are the joints that lie within the frame whatever pose a row was given (AIMS), so that all rows are measured by the same ones.
+    """
+    import numpy as np
+
+    from eval.measures import within_frame
+
     aim, start = read_driving(case.driving), read_driving(case.beside("source"))
     if len(start.xy) != 1:
         raise UserError(f"{case.beside('source')}: expected the key points of one source picture, got {len(start.xy)} frames; make the file again")
     path = case.beside("true_limbs")
-    true_limbs = read_driving(path) if path.exists() else None
-    if true_limbs and (true_limbs.xy.shape, true_limbs.size) != (aim.xy.shape, aim.size):
-        raise UserError(f"{path}: expected {len(aim.xy)} frames of {aim.size[1]}x{aim.size[0]} like {case.driving.name}, got {len(true_limbs.xy)} of "
-                        f"{true_limbs.size[1]}x{true_limbs.size[0]}; make the driving again")
-    return aim, start, true_limbs
+    if not path.exists():
+        return aim, start, None
+    poses = {path: read_driving(path) for path in (path, *map(case.beside, AIMS))}
+    for path, pose in poses.items():
+        if (pose.xy.shape, pose.size) != (aim.xy.shape, aim.size):
+            raise UserError(f"{path}: expected {len(aim.xy)} frames of {aim.size[1]}x{aim.size[0]} like {case.driving.name}, got {len(pose.xy)} of "
+                            f"{pose.size[1]}x{pose.size[0]}; make the driving again")
+    true_limbs, *given = (within_frame(pose.xy, pose.size) for pose in poses.values())
+    hidden = np.isnan(given).any(axis=(0, -1))
+    return aim, start, Driving(np.where(hidden[..., None], np.nan, true_limbs), aim.size, aim.exact)
 
 
 def measure_clip(frames, aim, source, start, finder, extractor, true_limbs=None):
     """{measure: value} of one clip. Without exact key points there is none of joints and limbs; a clip of one frame has no flicker.
 
     frames: uint8 (f, h, w, 3); aim, start: the Driving of the clip and of its source picture, uint8 (h, w, 3); finder: a key-point network; true_limbs:
-    the Driving of a body with the source's true limbs. Joints outside the frame have no place to be found at.
+    the Driving of a body with the source's true limbs, within the frame. Joints outside the frame have no place to be found at.
     """
     import numpy as np
 
@@ -128,7 +140,8 @@ def measure_clip(frames, aim, source, start, finder, extractor, true_limbs=None)
         values |= {"keypoint-error": measures.keypoint_error(found, xy, unit), "keypoints-within-10%": measures.keypoints_within(found, xy, unit),
                    "limb-ratio-error": measures.limb_ratio_error(found, xy, unit)}
         if true_limbs is not None:
-            values["proportion-error"] = measures.limb_ratio_error(found, np.where(np.isnan(xy), np.nan, true_limbs.xy), unit)
+            tall = float(np.nanmax([measures.height(part) for part in (start.xy, true_limbs.xy)]))
+            values["proportion-error"] = measures.limb_ratio_error(found, true_limbs.xy, tall)
     boxes = measures.figure_boxes(measures.figure_mask(aim.xy, aim.size, shadow=False, unit=unit))
     box = measures.figure_boxes(measures.figure_mask(start.xy, start.size, shadow=False))
     values["identity-distance"] = measures.identity_distance(_features(extractor, frames, boxes), _features(extractor, source[None], box)[0])

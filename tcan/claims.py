@@ -20,11 +20,12 @@ def models(config):
     """{name: Model}: every model that a repeated row stands on, once for each further seed."""
     claims = config.claims
     trained, erring = ({config.rows[row].model: None for row in rows} for rows in (claims.rows, claims.learnt_errors.rows))
-    plain, learnt = {model: config.models[model] for model in trained}, {}
+    plain, others = {model: config.models[model] for model in trained}, {}
     for name in erring:
-        model = config.models[name]
-        learnt[_learnt(name)] = dataclasses.replace(model, stage2={**model.stage2, **claims.learnt_errors.stage2})
-    return learnt | {_seeded(name, seed): dataclasses.replace(model, seed=seed) for seed in claims.seeds for name, model in (plain | learnt).items()}
+        others[learnt(name)] = _retrained(config.models[name], claims.learnt_errors.stage2)
+    for name in {config.rows[row].model: None for row in claims.learnt_errors.control}:
+        others[longer(name)] = _retrained(config.models[name], {**claims.learnt_errors.stage2, "errors": config.stage2.errors})
+    return others | {_seeded(name, seed): dataclasses.replace(model, seed=seed) for seed in claims.seeds for name, model in (plain | others).items()}
 
 
 def rows(config):
@@ -49,10 +50,10 @@ def _made(config):
             for seed in repeated:
                 rate = claims.errors.repeated_rate
                 yield _seeded(_wrong(of, kind, rate), seed), of, _with_seed(dataclasses.replace(exact, errors={kind: rate}), seed)
-    for of in claims.learnt_errors.rows:
-        exact = dataclasses.replace(table[of], model=_learnt(table[of].model), poses="exact")
+    for of, named in (*((row, learnt) for row in claims.learnt_errors.rows), *((row, longer) for row in claims.learnt_errors.control)):
+        exact = dataclasses.replace(table[of], model=named(table[of].model), poses="exact")
         for kind in (None, *claims.learnt_errors.kinds):
-            name = _wrong(_learnt(of), kind, claims.errors.repeated_rate) if kind else f"{_learnt(of)}_exact"
+            name = _wrong(named(of), kind, claims.errors.repeated_rate) if kind else f"{named(of)}_exact"
             row = dataclasses.replace(exact, errors={kind: claims.errors.repeated_rate}) if kind else exact
             yield name, of, row
             for seed in claims.seeds:
@@ -71,7 +72,7 @@ def _made(config):
 def wrong_poses(config, kind):
     """The rows of Fig. 9: those with errors of a kind at the rate that every seed has, as trained like all others and trained on wrong poses."""
     claims = config.claims
-    return [_wrong(name, kind, claims.errors.repeated_rate) for name in (*claims.errors.repeated_rows, *map(_learnt, claims.learnt_errors.rows))]
+    return [_wrong(name, kind, claims.errors.repeated_rate) for name in (*claims.errors.repeated_rows, *map(learnt, claims.learnt_errors.rows))]
 
 
 def splits(config):
@@ -92,16 +93,19 @@ def motions(config):
 
 def plan(config):
     """What each row is, JSON-able: {"format", "seed", "seeds", "motions": {clip: motion}, "rows": {name: {"of", "title", "seed", "poses", "errors", "learnt",
-    "tau", "retarget", "limb_lengths", "splits"}}}.
+    "longer", "tau", "retarget", "limb_lengths", "splits"}}}.
 
     of: the row of params.yaml that it was made of; learnt: the rates of errors put into the poses of its training, {} where they are those of all others;
+    longer: whether its training was that of the rows that learnt from errors, but without them;
     tau: None without the temperature map.
     """
     described, measured, origin = {}, splits(config), {name: of for name, of, _ in _made(config)}
     for name, row in config.every_row.items():
-        generation, learnt = config.generation(name), config.second_stage(row.model).errors if row.model else config.stage2.errors
-        described[name] = {"of": origin.get(name, name), "title": row.title, "seed": config.seed if row.seed is None else row.seed, "poses": row.poses,
-                           "errors": row.errors, "learnt": {} if learnt == config.stage2.errors else learnt,
+        generation, of = config.generation(name), origin.get(name, name)
+        stage2, plain = (config.second_stage(each.model) if each.model else config.stage2 for each in (row, config.rows[of]))
+        described[name] = {"of": of, "title": row.title, "seed": config.seed if row.seed is None else row.seed, "poses": row.poses,
+                           "errors": row.errors, "learnt": {} if stage2.errors == config.stage2.errors else stage2.errors,
+                           "longer": stage2 != plain and stage2.errors == plain.errors,
                            "tau": generation.tau if generation.ptm else None, "retarget": row.retarget,
                            "limb_lengths": generation.limb_lengths, "splits": measured[name]}
     return {"format": FORMAT, "seed": config.seed, "seeds": [config.seed, *config.claims.seeds], "motions": motions(config), "rows": described}
@@ -125,9 +129,18 @@ def _seeded(name, seed):
     return f"{FOLDER}/{name.removeprefix(f'{FOLDER}/')}_seed{seed}"
 
 
-def _learnt(name):
+def learnt(name):
     """The name of what saw wrong poses in training."""
     return f"{FOLDER}/{name}_learnt"
+
+
+def longer(name):
+    """The name of what was trained as that, and saw none."""
+    return f"{FOLDER}/{name}_longer"
+
+
+def _retrained(model, stage2):
+    return dataclasses.replace(model, stage2={**model.stage2, **stage2})
 
 
 def _wrong(name, kind, rate):

@@ -64,6 +64,11 @@ class Config:
         """Where params.yaml says what a model changes of `stage2`, for messages."""
         return f"models.{model}.stage2" if model in self.models else "claims.learnt_errors.stage2"
 
+    @property
+    def stages(self):
+        """The options of every training, by their keys in params.yaml."""
+        return {"stage1": self.stage1, "stage2": self.stage2} | {self.stage2_key(name): self.second_stage(name) for name in self.every_model}
+
     def row(self, name):
         return self.rows[name] if name in self.rows else named(self.every_row, name, "row")
 
@@ -181,7 +186,7 @@ def _check(config):
     _check_sets(config)
     for name, row in config.rows.items():
         _rates(row.errors, f"rows.{name}.errors")
-    stages = {"stage2": config.stage2} | {config.stage2_key(name): config.second_stage(name) for name in config.every_model}
+    stages = {where: options for where, options in config.stages.items() if where != "stage1"}
     window = max(*(config.generation(name).window for name in config.rows), *(stage.frames for stage in stages.values()), config.evaluate.window)
     if config.data.clip_frames < window:
         raise UserError(f"data.clip_frames: expected at least a window ({window}), got {config.data.clip_frames}; make clips longer or windows shorter")
@@ -191,7 +196,7 @@ def _check(config):
     if config.foundation.source != "published" and config.diffusion.prediction_type != "sample":
         raise UserError(f"diffusion.prediction_type: expected sample, which the foundation of source {config.foundation.source} predicts, "
                         f"got {config.diffusion.prediction_type}; set it, or foundation.source to published")
-    for where, options in {"stage1": config.stage1, **stages}.items():
+    for where, options in config.stages.items():
         if options.adversary and config.diffusion.prediction_type != "sample":
             raise UserError(f"{where}.adversary: expected 0 where diffusion.prediction_type isn't sample, got {options.adversary} with "
                             f"{config.diffusion.prediction_type}; an adversary judges latents, so they must be what is predicted")
@@ -262,12 +267,15 @@ def _check_scales(config, scales):
 
 def _check_claims(config):
     """The rows that the claims are about: rows of the tables with a model, and among those that have what they are asked for."""
+    from tcan.claims import learnt
+
     claims = config.claims
     trained = [name for name, row in config.rows.items() if row.model is not None]
     for key, names, known in (("rows", claims.rows, trained), ("proportions", claims.proportions, claims.rows), ("errors.rows", claims.errors.rows, trained),
                               ("errors.repeated_rows", claims.errors.repeated_rows, [name for name in claims.errors.rows if name in claims.rows]),
                               ("held_out", claims.held_out, [*claims.rows, *(name for name, row in config.rows.items() if row.baseline)]),
                               ("learnt_errors.rows", claims.learnt_errors.rows, claims.errors.repeated_rows),
+                              ("learnt_errors.control", claims.learnt_errors.control, claims.learnt_errors.rows),
                               ("learnt_errors.kinds", claims.learnt_errors.kinds, claims.errors.kinds),
                               ("tau.row", [claims.tau.row], trained), ("retargeting", [claims.retargeting], trained)):
         for name in names:
@@ -281,8 +289,8 @@ def _check_claims(config):
                         f"got {claims.errors.repeated_rate}")
     if not claims.learnt_errors.kinds:
         raise UserError("claims.learnt_errors.kinds: expected at least one kind, got none; where nothing is to learn from errors, empty its rows")
-    for name in config.every_model:
-        if name not in config.models and config.model(name).seed is None and config.second_stage(name).errors == config.stage2.errors:
+    for row in claims.learnt_errors.rows:
+        if config.second_stage(learnt(config.rows[row].model)).errors == config.stage2.errors:
             raise UserError(f"claims.learnt_errors.stage2.errors: expected rates that the other rows' training doesn't have, got {config.stage2.errors}")
     if config.seed in claims.seeds or len(set(claims.seeds)) < len(claims.seeds):
         raise UserError(f"claims.seeds: expected seeds beside {config.seed}, each once, got {claims.seeds}")
@@ -292,8 +300,9 @@ def _check_external(config, scales):
     """Entries of all scales: a name that is taken at one scale is taken at every one."""
     for name, entry in config.external.items():
         where = f"external.{name}"
-        if name in (*config.rows, *config.models, "curves"):  # results/<scale>/curves holds the models' curves
-            taken = "a row" if name in config.rows else "a model" if name in config.models else "the folder of training curves"
+        folders = {"curves": "the folder of training curves", "claims": "the folder of the rows that the claims need"}
+        if name in (*config.rows, *config.models, *folders):
+            taken = folders.get(name) or ("a row" if name in config.rows else "a model")
             raise UserError(f"{where}: expected a name of its own for results/{entry.scale}/{name}, got that of {taken}; rename it in params.yaml")
         if entry.scale not in scales:
             raise UserError(unknown(entry.scale, scales, f"{where}.scale"))

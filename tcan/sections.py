@@ -326,10 +326,12 @@ class InjectedErrors:
 @dataclass(frozen=True)
 class LearntErrors:
     """Models that see wrong poses in training: those of `rows`, with `stage2` over the scale's (its `errors` among it), for every seed; generated from
-    exact poses and from those with errors of `kinds`, at the repeated rate of InjectedErrors."""
+    exact poses and from those with errors of `kinds`, at the repeated rate of InjectedErrors. `control`: those of `rows` that are also trained by that `stage2`
+    without its errors, which tells what they do from what a longer and faster training does."""
 
     rows: list[str]
     kinds: list[str] = field(metadata={"choices": ("missing", "swap", "dropout", "jitter")})
+    control: list[str] = field(default_factory=list)
     stage2: dict = field(default_factory=dict)
 
 

@@ -1,8 +1,8 @@
 """The floor that answers the pose without having learnt anything: the source cut into limbs, each moved as its two key points move.
 
 Behind the limbs lies the source with the person painted out. A limb is a capsule about the line between two key points; an affine map takes its two ends in
-the source to its two ends in the driving pose: it stretches along the limb and keeps its thickness. The head is turned and shifted only. What the source
-doesn't show (the back, what was covered) can't appear.
+the source to its two ends in the driving pose: it stretches along the limb and keeps its thickness. The head is turned and shifted only. A limb that a driving
+frame lacks stays as it was in the nearest frame that has it, at the end that is there. What the source doesn't show (the back, what was covered) can't appear.
 """
 
 import cv2
@@ -26,7 +26,7 @@ FINE = 8                    # masks are drawn this many times larger, then avera
 
 
 def warp_source(case):
-    """-> uint8 (f, h, w, 3). A limb of which an end is missing, in the source or in a driving frame, is left where it is missing."""
+    """-> uint8 (f, h, w, 3). A limb of which the source lacks an end stays in the background, where it was."""
     source = case.source.astype(np.float32)
     own = [ends(case.source_points.xy[0], limb) for limb in LIMBS]
     masks = [None if place is None else capsule(*place, limb, source.shape[:2]) for place, limb in zip(own, LIMBS, strict=True)]
@@ -34,13 +34,13 @@ def warp_source(case):
     person = np.max(there, axis=0) if there else np.zeros(source.shape[:2], np.float32)
     hole = cv2.dilate((person > 0.05).astype(np.uint8), np.ones((3, 3), np.uint8))
     empty = cv2.inpaint(case.source, hole, 3, cv2.INPAINT_TELEA).astype(np.float32)
-    return np.stack([_frame(source, empty, own, masks, xy) for xy in case.points.xy])
+    targets = zip(*(places(case.points.xy, limb) for limb in LIMBS), strict=True)
+    return np.stack([_frame(source, empty, own, masks, each) for each in targets])
 
 
-def _frame(source, empty, own, masks, xy):
+def _frame(source, empty, own, masks, targets):
     picture, size = empty.copy(), (source.shape[1], source.shape[0])
-    for limb, place, mask in zip(LIMBS, own, masks, strict=True):
-        target = ends(xy, limb)
+    for limb, place, mask, target in zip(LIMBS, own, masks, targets, strict=True):
         if place is None or target is None:
             continue
         matrix = affine(place, target, stiff=limb is HEAD)
@@ -50,18 +50,34 @@ def _frame(source, empty, own, masks, xy):
     return np.round(picture).clip(0, 255).astype(np.uint8)
 
 
+def places(xy, limb):
+    """The two ends (2, 2) of a limb in each frame of key points (f, 18, 2). Where a frame lacks one, the limb is turned and as long as in the nearest frame
+    that has both, from the end that is there on; where it lacks both, it is in that frame's place. None where it has no length, or where no frame has both."""
+    each = np.array([_ends(frame, limb) for frame in xy])
+    lacking = np.isnan(each).any(axis=-1)
+    whole = np.flatnonzero(~lacking.any(axis=1))
+    for number in np.flatnonzero(lacking.any(axis=1)) if len(whole) else ():
+        nearest = each[whole[np.abs(whole - number).argmin()]]
+        first, second = lacking[number]
+        each[number] = nearest if first and second else nearest + (each[number][int(first)] - nearest[int(first)])
+    return [points if _has_length(points) else None for points in each]
+
+
 def ends(xy, limb):
     """The two ends (2, 2) of a limb in key points (18, 2); None where a joint is missing or the limb has no length. Of several joints, the middle of
     those that are there."""
-    points = []
-    for names in limb[:2]:
-        found = xy[[INDEX[name] for name in names]]
-        found = found[~np.isnan(found).any(axis=1)]
-        if not len(found):
-            return None
-        points.append(found.mean(axis=0))
-    points = np.array(points, np.float64)
-    return points if np.linalg.norm(points[1] - points[0]) >= SHORTEST else None
+    points = _ends(xy, limb)
+    return points if _has_length(points) else None
+
+
+def _ends(xy, limb):
+    found = (xy[[INDEX[name] for name in names]] for names in limb[:2])
+    there = (points[~np.isnan(points).any(axis=1)] for points in found)
+    return np.array([points.mean(axis=0) if len(points) else (np.nan, np.nan) for points in there], np.float64)
+
+
+def _has_length(points):
+    return np.linalg.norm(points[1] - points[0]) >= SHORTEST        # NaN is not larger
 
 
 def capsule(first, second, limb, shape):

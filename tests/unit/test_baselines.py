@@ -73,6 +73,26 @@ def test_warp_leaves_out_limbs_that_miss_an_end():
     assert (baseline("warp")(unknown)[0] == unknown.source).all(), "a source without key points can't be cut"
 
 
+def test_a_limb_that_a_frame_lacks_is_as_in_the_nearest_frame_that_has_it():
+    """The person goes 4 pixels to the right from frame to frame, and in the one between no elbow, then no arm is found."""
+    limb = next(limb for limb in warp.LIMBS if limb[:2] == (("right_shoulder",), ("right_elbow",)))
+    shoulder, elbow = INDEX["right_shoulder"], INDEX["right_elbow"]
+    xy = np.concatenate([pose()[None] + (4 * number, 0) for number in range(3)])
+    whole = np.array(warp.places(xy, limb))
+    assert np.allclose(whole, xy[:, [shoulder, elbow]])
+    for joint in (elbow, shoulder):
+        one = xy.copy()
+        one[1, joint] = np.nan
+        assert np.allclose(warp.places(one, limb), whole), "it stays at the end that is there"
+    one[1, [shoulder, elbow]] = np.nan
+    assert np.allclose(warp.places(one, limb)[1], whole[0]), "the first of two that are as near"
+    one[:, shoulder] = np.nan
+    assert warp.places(one, limb) == [None] * 3
+    flat = xy.copy()
+    flat[1, elbow] = flat[1, shoulder]
+    assert warp.places(flat, limb)[1] is None, "it is there, and points at the camera"
+
+
 @pytest.mark.parametrize("stiff", [False, True])
 def test_affine_takes_ends_to_ends(stiff):
     source, target = np.array([[3.0, 4.0], [3.0, 14.0]]), np.array([[20.0, 20.0], [35.0, 20.0]])

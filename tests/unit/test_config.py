@@ -91,6 +91,7 @@ def mutations():
         "external.appa: expected a name of its own for results/lite/appa, got that of a row": at("external", "appa", value=external()),
         "external.appa_mm1: expected a name of its own for results/lite/appa_mm1, got that of a model": at("external", "appa_mm1", value=external()),
         "external.curves: expected a name of its own for results/lite/curves, got that of the folder": at("external", "curves", value=external()),
+        "external.claims: expected a name of its own for results/lite/claims, got that of the folder": at("external", "claims", value=external()),
         "a/b: expected a name of letters, digits and _": at("external", "a/b", value=external()),
         "7: expected a name of letters, digits and _": at("external", 7, value=external()),
         "external.other.scale: expected one of lite, paper, smoke, got 'light'; did you mean 'lite'?": at("external", "other", value=external(scale="light")),

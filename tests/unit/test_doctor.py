@@ -60,7 +60,7 @@ def paper():
                    stage2=REPLACE(config.stage2, steps=30_600, mixed_precision="bf16", gradient_checkpointing=True),
                    generate=REPLACE(config.generate, steps=25), claims=REPLACE(config.claims, seeds=[], rows=[], proportions=[], held_out=[],
                    retargeting="appa", errors=REPLACE(config.claims.errors, rows=[], repeated_rows=[]),
-                   learnt_errors=REPLACE(config.claims.learnt_errors, rows=[]), tau=REPLACE(config.claims.tau, row="appa", values=[])))
+                   learnt_errors=REPLACE(config.claims.learnt_errors, rows=[], control=[]), tau=REPLACE(config.claims.tau, row="appa", values=[])))
 
 
 def arguments(*words):

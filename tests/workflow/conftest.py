@@ -27,7 +27,7 @@ def smoke_as_lite(checkout):
     claims = document["scales"]["lite"]["claims"]  # which may name those rows alone
     claims |= {"rows": list(ROWS[:3]), "proportions": ["appa_tctrln"], "held_out": ["copy", "tcan_mm2"]}
     claims["errors"] |= {"rows": list(ROWS[:2]), "repeated_rows": ["appa_tctrln"]}
-    claims["learnt_errors"] |= {"rows": ["appa_tctrln"]}
+    claims["learnt_errors"] |= {"rows": ["appa_tctrln"], "control": ["appa_tctrln"]}
     (checkout / "params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     stages = yaml.safe_load((checkout / "dvc.yaml").read_text())
     baselines = stages["vars"][0]["rows"]

@@ -23,6 +23,7 @@ def told(checkout, *words):
     (("results/lite/appa/metrics.json", "--config", "scale=smoke"), "error: results/lite/appa/metrics.json: expected a target of the scale 'smoke', "
                                                                     "got one of 'lite'; add --config scale=lite"),
     (("reproduce", "--config", "processes=all"), "error: processes: expected a whole number of at least 1, got 'all'"),
+    (("reproduce", "--config", "processes=4"), "error: stage1.accumulate: expected a multiple of processes (4), got 1; "),
 ])
 def test_unknown_target(fresh, words, message):
     lines = told(fresh, *words)

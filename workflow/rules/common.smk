@@ -32,7 +32,7 @@ try:
         declared.find(name)
     check_targets(sys.argv[1:], CONFIG)
     EXTERNAL = folders(CONFIG.external)
-    TRAINER = launcher(config.get("processes", 1))
+    TRAINER = launcher(config.get("processes", 1), CONFIG.stages)
 except (UserError, EvalUserError) as error:
     sys.exit(f"error: {error}")  # one line; a traceback would say less
 

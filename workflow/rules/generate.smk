@@ -5,12 +5,18 @@ def model_of(row):
     return [f"models/{SCALE}/{model}/run.json"] if model else []
 
 
+def code_of(row):
+    """The sources of a row's frames: of the baselines its own alone."""
+    baseline = ROWS[row].baseline
+    return [*code("tcan.generate.rows", without=["tcan/baselines/"]), *(code(f"tcan.baselines.{baseline}") if baseline else [])]
+
+
 rule generate:
     input:
         model=lambda wildcards: model_of(wildcards.row),
         foundation=lambda wildcards: foundation("vae") if ROWS[wildcards.row].baseline == "autoencoder" else [],
         clips=lambda wildcards: clips_of(sorted({*sets_with("test"), *sets_with(wildcards.split)})),
-        code=code("tcan.generate.rows"),
+        code=lambda wildcards: code_of(wildcards.row),
     output:
         f"outputs/{SCALE}/{{row}}/{{split}}/run.json",
     params:

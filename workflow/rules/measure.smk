@@ -78,7 +78,7 @@ rule measure:
         network=rules.keypoint_network.output,
         clips=lambda wildcards: clips_that_drive(wildcards.split),
         raw=raw(["efficientnet_lite0"]),
-        code=code("eval.measure_command"),
+        code=code("eval.measure_command", "eval.features.efficientnet_lite0"),  # the network that it names, loaded by its name
     output:
         f"results/{SCALE}/{{row}}/measures.{{split}}.json",
     params:

@@ -126,7 +126,8 @@ def test_proportions_are_judged_by_true_limbs_and_joints_by_the_pose_that_was_gi
         save_driving(folder / f"chibi__{clip}.as_driven.npz", np.repeat(short[None], frames, axis=0), "exact" if clip == "walk" else "blazepose")
     assert command("bizarre") == 0
     assert json.loads((made / "out.json").read_text())["measures"]["proportion-error"]["per_video"] == {}, "the true limbs aren't known"
-    save_driving(folder / "chibi__walk.true_limbs.npz", np.repeat(JOINTS[None], 5, axis=0))
+    for what in ("true_limbs", "first_lengths", "clip_lengths"):
+        save_driving(folder / f"chibi__walk.{what}.npz", np.repeat(JOINTS[None], 5, axis=0))
     found = {}
     for aim in ((), ("--aim", "as_driven")):
         assert command("bizarre", *aim) == 0
@@ -135,6 +136,23 @@ def test_proportions_are_judged_by_true_limbs_and_joints_by_the_pose_that_was_gi
     (retargeted, own) = found.values()
     assert own["keypoint-error"] == own["limb-ratio-error"] == pytest.approx(0, abs=1e-4) and retargeted["keypoint-error"] > 15
     assert retargeted["limb-ratio-error"] == pytest.approx(np.log(2) / 4, rel=1e-3)
+
+
+def test_all_rows_proportions_are_measured_by_the_same_joints(command, made, monkeypatch):
+    """One way to give the pose has the right ankle below the frame, and there the picture is worst: no row is the better for it, nor the worse."""
+    legs = JOINTS.copy()
+    legs[10], legs[13] = legs[9] + 0.1 * (legs[10] - legs[9]), legs[12] + 0.5 * (legs[13] - legs[12])
+    monkeypatch.setattr(keypoint_network, "find", lambda network, frames: np.repeat(legs[None], len(frames), axis=0))
+    folder, out_of_sight = made / "driving/bizarre", JOINTS.copy()
+    out_of_sight[10] = (JOINTS[10, 0], 2 * SIZE)
+    for what, joints in (("true_limbs", JOINTS), ("first_lengths", JOINTS), ("clip_lengths", JOINTS), ("as_driven", out_of_sight)):
+        save_driving(folder / f"chibi__walk.{what}.npz", np.repeat(joints[None], 5, axis=0))
+    for aim in ((), ("--aim", "as_driven")):
+        assert command("bizarre", *aim) == 0
+        value = json.loads((made / "out.json").read_text())["measures"]["proportion-error"]["value"]
+        assert value == pytest.approx(np.log(2) / 7, rel=1e-3), "one limb of the seven that can be seen in every way"
+    save_driving(folder / "chibi__walk.clip_lengths.npz", np.repeat(JOINTS[None], 4, axis=0))
+    assert command("bizarre") == 2
 
 
 def test_an_aim_is_of_the_bizarre_split_and_must_be_there(command, capsys):
