@@ -66,8 +66,8 @@ class Config:
 
     @property
     def stages(self):
-        """The options of every training, by their keys in params.yaml."""
-        return {"stage1": self.stage1, "stage2": self.stage2} | {self.stage2_key(name): self.second_stage(name) for name in self.every_model}
+        """[(key in params.yaml, options)] of every training; models of one key may have other values."""
+        return [("stage1", self.stage1), ("stage2", self.stage2), *((self.stage2_key(name), self.second_stage(name)) for name in self.every_model)]
 
     def row(self, name):
         return self.rows[name] if name in self.rows else named(self.every_row, name, "row")
@@ -186,8 +186,8 @@ def _check(config):
     _check_sets(config)
     for name, row in config.rows.items():
         _rates(row.errors, f"rows.{name}.errors")
-    stages = {where: options for where, options in config.stages.items() if where != "stage1"}
-    window = max(*(config.generation(name).window for name in config.rows), *(stage.frames for stage in stages.values()), config.evaluate.window)
+    _, *stages = config.stages
+    window = max(*(config.generation(name).window for name in config.rows), *(stage.frames for _, stage in stages), config.evaluate.window)
     if config.data.clip_frames < window:
         raise UserError(f"data.clip_frames: expected at least a window ({window}), got {config.data.clip_frames}; make clips longer or windows shorter")
     if config.foundation.denoiser.batch % config.foundation.denoiser.targets:
@@ -196,11 +196,11 @@ def _check(config):
     if config.foundation.source != "published" and config.diffusion.prediction_type != "sample":
         raise UserError(f"diffusion.prediction_type: expected sample, which the foundation of source {config.foundation.source} predicts, "
                         f"got {config.diffusion.prediction_type}; set it, or foundation.source to published")
-    for where, options in config.stages.items():
+    for where, options in config.stages:
         if options.adversary and config.diffusion.prediction_type != "sample":
             raise UserError(f"{where}.adversary: expected 0 where diffusion.prediction_type isn't sample, got {options.adversary} with "
                             f"{config.diffusion.prediction_type}; an adversary judges latents, so they must be what is predicted")
-    for where, options in stages.items():
+    for where, options in stages:
         _rates(options.errors, f"{where}.errors")
         if options.adversary and options.frames < 2:
             raise UserError(f"{where}.frames: expected at least 2 with an adversary, which judges each frame beside the next, got {options.frames}")

@@ -16,8 +16,9 @@ SCORED = {TEST: "metrics.json", HELD_OUT: f"{HELD_OUT}/metrics.json"}
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the plan. of: the row of params.yaml that it was made of; errors: {kind: rate} put into its poses; learnt: those put into its training's; tau:
-    None without the map; limb_lengths: of the driving person, in its `first` frame or over the `clip`; splits: those that were scored."""
+    """A row of the plan. of: the row of params.yaml that it was made of; errors: {kind: rate} put into its poses; learnt: those put into its training's;
+    longer: trained as those that learnt, without errors; tau: None without the map; limb_lengths: of the driving person, in its `first` frame or over the
+    `clip`; splits: those that were scored."""
 
     name: str
     of: str
@@ -26,6 +27,7 @@ class Row:
     poses: str
     errors: dict
     learnt: dict
+    longer: bool
     tau: float | None
     retarget: bool
     limb_lengths: str
@@ -36,7 +38,7 @@ class Row:
 class Side:
     """What a claim compares: the rows made of `of`, one for each seed. seeded: False for what trains nothing, so has no seeds; error: the kind of error in
     its (exact) poses, at the highest rate that all seeds have; exact: exact poses without errors; limb_lengths: None for those of the row itself; learnt:
-    whether it was trained on wrong poses."""
+    whether it was trained on wrong poses; longer: or as long, without them."""
 
     of: str
     seeded: bool = True
@@ -45,6 +47,7 @@ class Side:
     exact: bool = False
     limb_lengths: str | None = None
     learnt: bool = False
+    longer: bool = False
 
 
 class Results:
@@ -58,7 +61,8 @@ class Results:
         try:
             self.seed, self.seeds, self.motions = plan["seed"], tuple(plan["seeds"]), dict(plan["motions"])
             self.rows = {name: Row(name, row["of"], str(row["title"]), int(row["seed"]), row["poses"], dict(row["errors"]), dict(row["learnt"]),
-                                   row["tau"], bool(row["retarget"]), str(row["limb_lengths"]), tuple(row["splits"])) for name, row in plan["rows"].items()}
+                                   bool(row["longer"]), row["tau"], bool(row["retarget"]), str(row["limb_lengths"]), tuple(row["splits"]))
+                         for name, row in plan["rows"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._unlike(path, "seed, seeds, motions and rows", f"{type(error).__name__}: {error}") from error
         self.metrics = {(row.name, split): self._metrics(row, split) for split in SCORED for row in self.rows.values() if split in row.splits}
@@ -69,12 +73,13 @@ class Results:
         """Where a row's metrics of a split are, or its measures."""
         return self.folder / row.name / (f"measures.{split}.json" if measures else SCORED[split])
 
-    def find(self, of, seed=None, split=TEST, poses=ESTIMATED, errors=None, retarget=True, limb_lengths=None, learnt=False, **tau):
+    def find(self, of, seed=None, split=TEST, poses=ESTIMATED, errors=None, retarget=True, limb_lengths=None, learnt=False, longer=False, **tau):
         """The one Row that is so, or None. seed: default the plan's; tau, limb_lengths: default those of the row of params.yaml itself."""
         main = self.main(of)
-        wanted = (of, self.seed if seed is None else seed, poses, errors or {}, tau.get("tau", main.tau), retarget, limb_lengths or main.limb_lengths, learnt)
+        wanted = (of, self.seed if seed is None else seed, poses, errors or {}, tau.get("tau", main.tau), retarget, limb_lengths or main.limb_lengths, learnt,
+                  longer)
         found = [row for row in self.rows.values() if split in row.splits
-                 and wanted == (row.of, row.seed, row.poses, row.errors, row.tau, row.retarget, row.limb_lengths, bool(row.learnt))]
+                 and wanted == (row.of, row.seed, row.poses, row.errors, row.tau, row.retarget, row.limb_lengths, bool(row.learnt), row.longer)]
         if main in found:       # a derived row may repeat the row itself, such as a tau that is its own
             return main
         if len(found) > 1:
@@ -133,7 +138,12 @@ class Results:
 
     def erring(self, learnt=False):
         """The plan's rows that have errors of one kind in their poses; learnt: of those that were trained on wrong poses, or of the others."""
-        return [row for row in self.rows.values() if len(row.errors) == 1 and bool(row.learnt) == learnt]
+        return [row for row in self.rows.values() if len(row.errors) == 1 and bool(row.learnt) == learnt and not row.longer]
+
+    @property
+    def controlled(self):
+        """Whether the plan has rows that were trained as those on wrong poses, without these."""
+        return any(row.longer for row in self.rows.values())
 
     def groups(self, split):
         """{name: its clips} of the groups that clips of a split fall into: the rendered ones, those of each of their motions, and the real ones.
@@ -154,7 +164,7 @@ class Results:
     def _row(self, side, seed, split, rates):
         errors = {side.error: rates[side.error]} if side.error else {}
         poses = EXACT if side.error or side.exact else self.main(side.of).poses
-        return self.find(side.of, seed, split, poses, errors, side.retarget, side.limb_lengths, side.learnt)
+        return self.find(side.of, seed, split, poses, errors, side.retarget, side.limb_lengths, side.learnt, side.longer)
 
     def _metrics(self, row, split):
         path = self.path(row, split)
@@ -164,7 +174,8 @@ class Results:
             for entry in result["protocols"][PROTOCOL]["metrics"].values():
                 if entry.get("per_video", clips) and entry.get("per_video", dict.fromkeys(clips)).keys() != clips or not {"value", "better"} <= entry.keys():
                     raise ValueError("a metric without a value for each video")
-            _ = result["bootstrap"]["seed"], result["networks"], result["warnings"], result["software"], result["frames"]["sha256"]["true"]
+            _ = result["bootstrap"]["seed"], result["networks"], result["warnings"], result["software"]
+            _ = result["frames"]["sha256"]["true"], result["frames"]["sha256"]["generated"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._unlike(path, f"what `python -m eval score` writes, with {PROTOCOL}", f"{type(error).__name__}: {error}") from error
         return result
@@ -184,7 +195,8 @@ class Results:
         return {**body, "measures": measures}
 
     def _alike(self):
-        """Every row must stand on the same networks and draws, and within a split on the same true frames and every measure on the same clips."""
+        """Every row must stand on the same networks and draws, and within a split on the same true frames and every measure on the same clips. A row's metrics
+        and its measures must be of the same frames."""
         scored, whole = {}, next(iter(self.metrics.values()))
         for (name, split), result in self.metrics.items():
             first, other = scored.setdefault(split, (name, result))
@@ -203,6 +215,10 @@ class Results:
                 if mine != other:
                     raise UserError(f"{self.folder / name}/measures.{split}.json: expected the same {what} as {self.folder / where}, got others; "
                                     f"measure both again: {self.command}")
+            scored = self.metrics.get((name, split))
+            if scored and scored["frames"]["sha256"]["generated"] != body["frames"]["sha256"]:
+                raise UserError(f"{self.folder / name}/measures.{split}.json: expected measures of the frames that {SCORED[split]} is of, got those of another "
+                                f"run; measure again: {self.command}")
 
     def _read(self, path, version=FORMAT):
         try:

@@ -34,6 +34,7 @@ def test_each_row_differs_in_what_its_name_says(lite):
     assert unlike(rows["claims/limb_lengths_clip"], lite.rows["tcan_mm2"]) == {"generate"}
     assert unlike(rows["claims/no_retargeting_seed2025"], rows["claims/tcan_mm2_seed2025"]) == {"retarget"}
     assert unlike(rows["claims/appa_learnt_missing30"], rows["claims/appa_missing30"]) == {"model"}
+    assert unlike(rows["claims/appa_longer_missing30"], rows["claims/appa_learnt_missing30"]) == {"model"} and "claims/appa_tctrln_longer_exact" not in rows
     assert unlike(rows["claims/appa_learnt_dropout30_seed2025"], rows["claims/appa_dropout30_seed2025"]) == {"model"}
 
 
@@ -47,6 +48,9 @@ def test_every_row_has_its_model_and_every_seed_its_stage_1(lite):
     assert lite.model("claims/appa_mm1_learnt_seed2025").stage1 == "claims/appa_seed2025", "stage 1 is shared"
     assert unlike(lite.second_stage("claims/appa_mm1_learnt"), lite.stage2) == {"steps", "learning_rate", "adversary", "errors"}
     assert lite.second_stage("appa_mm1") == lite.stage2
+    assert unlike(lite.second_stage("claims/appa_mm1_longer"), lite.second_stage("claims/appa_mm1_learnt")) == {"errors"}, "the control: as long, without"
+    assert lite.second_stage("claims/appa_mm1_longer").errors == lite.stage2.errors
+    assert lite.model("claims/appa_mm1_longer_seed2025").stage1 == "claims/appa_seed2025" and "claims/appa_tctrln_mm1_longer" not in lite.every_model
 
 
 def test_figure_9_shows_without_and_with_trained_alike_and_on_wrong_poses(lite):
@@ -60,9 +64,11 @@ def test_the_plan_tells_what_each_row_is(lite, tmp_path):
     assert plan["seeds"] == [lite.seed, *lite.claims.seeds]
     assert plan["rows"].keys() == lite.every_row.keys()
     assert plan["rows"]["claims/appa_missing30_seed2026"] == {
-        "of": "appa", "title": lite.rows["appa"].title, "seed": 2026, "poses": "exact", "errors": {"missing": 0.3}, "learnt": {}, "tau": None, "retarget": True,
-        "limb_lengths": "first", "splits": ["test"]}
+        "of": "appa", "title": lite.rows["appa"].title, "seed": 2026, "poses": "exact", "errors": {"missing": 0.3}, "learnt": {}, "longer": False, "tau": None,
+        "retarget": True, "limb_lengths": "first", "splits": ["test"]}
     assert plan["rows"]["claims/appa_learnt_missing30"]["learnt"] == {"missing": 0.2, "dropout": 0.2} and plan["rows"]["copy"]["learnt"] == {}
+    assert {name for name, row in plan["rows"].items() if row["longer"]} == {f"claims/appa_longer_{end}{seed}" for end in ("exact", "missing30", "dropout30")
+                                                                             for seed in ("", "_seed2025", "_seed2026")}
     assert plan["rows"]["tcan_mm1"]["tau"] == 3.0 and plan["rows"]["oracle"]["splits"] == ["test"]
     seeds = ("", "_seed2025", "_seed2026")
     odd = {f"{'claims/' if seed else ''}{row}{seed}" for row in ("base", "unfrozen", "tcan_mm2") for seed in seeds}
@@ -96,6 +102,7 @@ def test_what_every_training_has_is_not_told_apart(lite):
     (("errors", "repeated_rate"), 0.4, "claims.errors.repeated_rate: expected one of the rates"),
     (("errors", "kinds"), ["blur"], "claims.errors.kinds"),
     (("learnt_errors", "rows"), ["tcan_mm1"], "claims.learnt_errors.rows: expected one of"),
+    (("learnt_errors", "control"), ["tcan_mm1"], "claims.learnt_errors.control: expected one of"),
     (("learnt_errors", "kinds"), ["jitter"], "claims.learnt_errors.kinds: expected one of"),
     (("learnt_errors", "stage2"), {"step": 4}, "claims.learnt_errors.stage2: expected one of steps"),
     (("learnt_errors", "stage2"), {"errors": {"blur": 0.1}}, "claims.learnt_errors.stage2.errors: expected one of"),

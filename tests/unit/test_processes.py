@@ -55,7 +55,7 @@ def test_the_command_reaches_every_process(tmp_path):
     words = ["stage1", "nothing", "--scale", "smoke", "--log", "log", "--latents", "latents", "--foundation", "weights", "--run", "run", "--out", "out"]
     params = ["--params", str(ROOT / "params.yaml")]
     for count in (1, 2):
-        done = subprocess.run([*launcher(count, {}).split(), *words, *params], cwd=tmp_path, env=environment(PYTHONPATH=str(ROOT)),
+        done = subprocess.run([*launcher(count, ()).split(), *words, *params], cwd=tmp_path, env=environment(PYTHONPATH=str(ROOT)),
                               capture_output=True, text=True)
         said = [line for line in done.stderr.splitlines() if "error: stage1: expected one of" in line]
         assert done.returncode != 0 and len(said) == count, done.stderr[-1500:]

@@ -24,7 +24,8 @@ TOY = {
     "stage1": {"steps": 2, "batch": 1, "min_gap": 4, "checkpoint_every": 1, "sample_every": 0, "mixed_precision": "no"},
     "stage2": {"steps": 2, "checkpoint_every": 1, "sample_every": 0, "mixed_precision": "no"},
     "generate": {"steps": 2},
-    "claims": {"rows": ["tcan_mm2"], "proportions": [], "errors": {"rows": [], "repeated_rows": []}, "learnt_errors": {"rows": [], "control": []}, "tau": {"row": "tcan_mm2"}},
+    "claims": {"rows": ["tcan_mm2"], "proportions": [], "errors": {"rows": [], "repeated_rows": []}, "learnt_errors": {"rows": [], "control": []},
+               "tau": {"row": "tcan_mm2"}},
 }
 
 

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from eval import bootstrap
-from eval.claims.statistics import FAILS, FALSE_HOLDS, FALSE_HOLDS_OF_MOTIONS, HOLDS, NEITHER, change, effect, judge, part, student, together
+from eval.claims.statistics import (
+    FAILS, FALSE_HOLDS, FALSE_HOLDS_OF_MANY, FALSE_HOLDS_OF_MOTIONS, HOLDS, NEITHER, change, effect, judge, part, student, together)
 
 VIDEOS, SEEDS = 10, 3
 
@@ -42,6 +43,22 @@ def test_a_planted_effect_is_found_and_none_is_not(kind, better, shift, verdict)
         assert found.agreeing == (3, 0)
     if verdict == FAILS:
         assert found.agreeing == (0, 3)
+
+
+@pytest.mark.parametrize(("odd", "ordinary", "verdict"), [(-1.0, 0.0, HOLDS), (-1.0, -1.0, NEITHER), (0.0, -1.0, FAILS)])
+def test_what_is_gained_on_other_videos_as_well_is_taken_off(odd, ordinary, verdict):
+    """Two sets of videos of one system and its seeds: what a seed does to a system it does on both."""
+    rng = np.random.default_rng(6)
+    seed = noise(rng, seeds=0.5, shape=(SEEDS, 1))
+    pairs = []
+    for gain, videos in ((odd, 10), (ordinary, 7)):
+        a = 5 + noise(rng, videos=2.0, shape=(SEEDS, videos))
+        pairs.append((a, a + gain + seed + noise(rng, videos=0.2, pairs=0.1, shape=(SEEDS, videos))))
+    found = effect(*map(entries, pairs[0]), less=list(map(entries, pairs[1])))
+    assert found.verdict == verdict and found.videos == 7 and found.difference == pytest.approx(found.b - found.a)
+    assert found.difference == pytest.approx(odd - ordinary, abs=0.2)
+    alone, other = (effect(*map(entries, pair)) for pair in pairs)
+    assert found.difference == pytest.approx(alone.difference - other.difference)
 
 
 def test_seeds_that_disagree_forbid_a_verdict_however_many_videos_agree():
@@ -104,6 +121,14 @@ def test_the_page_says_how_often_chance_alone_holds(case, varies):
     for rate, told in ((ours, said[0]), (theirs, said[1])):
         assert abs(rate - told) < 3 * np.sqrt(max(told, 1) * 100 / trials), (case, ours, theirs)
     assert ours < 5
+
+
+def test_the_page_says_how_often_chance_holds_with_many_videos():
+    """FALSE_HOLDS_OF_MANY, simulated again where it is largest."""
+    rng, trials, shape = np.random.default_rng(5), 1000, (SEEDS, 50)
+    nothing, varies = entries(np.zeros(shape)), {"seeds": (10 * SEEDS)**0.5, "videos": 50**0.5}
+    held = 100 * np.mean([effect(nothing, entries(noise(rng, shape=shape, **varies))).verdict == HOLDS for _ in range(trials)])
+    assert abs(held - FALSE_HOLDS_OF_MANY) < 3 * np.sqrt(FALSE_HOLDS_OF_MANY * 100 / trials)
 
 
 @pytest.mark.parametrize("part_of_motions", FALSE_HOLDS_OF_MOTIONS)
