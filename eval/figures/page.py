@@ -19,11 +19,11 @@ class Block:
 
 
 def page(title, caption, blocks, side):
-    """The figure: `title` and `caption` above `blocks`, all of whose tiles are squares of `side` pixels."""
+    """The figure: `title` and `caption` above `blocks`, all of whose tiles are squares of `side` pixels. Rows are shown as one training made them."""
     drawn = [_block(block, side) for block in blocks]
     width = max(image.width for image in drawn)
     inner = width - 2 * MARGIN
-    heading, text = broken(title, font(19, bold=True), inner, 3), broken(caption, font(13), inner, 9)
+    heading, text = broken(title, font(19, bold=True), inner, 3), broken(f"{caption} One training of each system.", font(13), inner, 9)
     pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     below = pen.multiline_textbbox((MARGIN, MARGIN), heading, font=font(19, bold=True), spacing=4)[3] + 10
     band = pen.multiline_textbbox((MARGIN, below), text, font=font(13), spacing=5)[3] + MARGIN
