@@ -10,9 +10,9 @@ import pytest
 import eval.cache
 from eval import evaluate, features
 from eval.cache import SOURCES, FeatureCache, code_digest
+from tcan.imports import sources_of
 from tests.golden.made_clips import noisy, write
 from tests.golden.made_networks import small_networks
-from workflow.imports import sources_of
 
 PACKAGE = Path(eval.cache.__file__).parent
 
