@@ -1,20 +1,31 @@
 """Features kept from one evaluation to the next: a second system with the same truth pays for its own frames only.
 
 A file for each clip, side and network. Its name is the digest of all that the features follow from: the frames' own bytes, what is done to
-them, the network with its weights, and the versions of what computes. So nothing goes stale, and the folder may be deleted at any time.
+them, the network with its weights, the sources that compute, and the versions of the packages they use. So nothing goes stale, and the folder may be
+deleted at any time.
 """
 
 import hashlib
 import importlib.metadata
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from eval.files import atomic_file
+from eval.files import atomic_file, sha256_of
 
 SOFTWARE = ("av", "numpy", "opencv-python-headless", "pillow", "torch", "torchvision")
-CODE = 1        # raised when eval.features or eval.frames come to compute something else
+# What a clip's features are computed by, beside all of features/: its runs of frames, decoded, resized, and handed on in chunks.
+SOURCES = ("clips.py", "frames.py", "rows.py", "score.py", "torchvision_ops.py", "view.py")
+
+
+@cache
+def code_digest(package=Path(__file__).parent):
+    """Hex SHA-256 over the names and contents of the files below the folder `package`, eval's own, that compute features; a process reads them once."""
+    paths = [*sorted(package.glob("features/*.py")), *(package / name for name in SOURCES)]
+    text = "".join(f"{path.relative_to(package).as_posix()}\0{sha256_of(path)}\n" for path in paths)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class FeatureCache:
@@ -28,7 +39,7 @@ class FeatureCache:
         """The digest of `parts` (plain JSON values), the code and the software."""
         if self.folder is None:
             return None
-        parts |= {"code": CODE, "software": {name: importlib.metadata.version(name) for name in SOFTWARE}}
+        parts |= {"code": code_digest(), "software": {name: importlib.metadata.version(name) for name in SOFTWARE}}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def get(self, key, names):

@@ -66,7 +66,10 @@ def write_json(path, value):
 
 
 def keep_run(folder, description):
-    """Keep what an interrupted run of the same description (JSON-able) left in `folder`; drop what is there of another."""
+    """Keep what an interrupted run of the same description left in `folder`; drop what is there of another.
+
+    description: JSON-able, of all that the kept files depend on; the code too (tcan.imports.sha256_of_code), unless they are downloads.
+    """
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     marker = Path(folder) / "run_of.json"
     if Path(folder).exists() and (not marker.exists() or json.loads(marker.read_text()) != {"sha256": digest}):

@@ -13,7 +13,7 @@ from tcan.progress import Progress
 def grow(out, description, ids, make, finish):
     """Make the folder `out`, a folder for each clip; it appears whole, when the last clip is done.
 
-    description: JSON-able, of all that the clips depend on: clips that an interrupted run of the same description made are kept, others dropped.
+    description: JSON-able, of all that the clips depend on, the code too: clips that an interrupted run of the same description made are kept, others dropped.
     make(id, folder): writes a clip and returns its row, JSON-able; it may raise LeftOut. finish(folder, rows, reasons): writes the set's own files;
     rows: {id: row}; reasons: {id: why it was left out}.
     """

@@ -8,6 +8,7 @@ from tcan.device import best
 from tcan.errors import UserError
 from tcan.files import atomic_dir, keep_run, sha256_of_folder
 from tcan.generate.cases import SPLITS, cases_of
+from tcan.imports import sha256_of_code
 from tcan.progress import Progress
 from tcan.provenance import write_run
 from tcan.seeds import generator
@@ -35,8 +36,8 @@ def run(args, config):
     resolved = {**config.resolved("data", "pose"), "row": args.row, "baseline": row.baseline, "poses": row.poses, "errors": row.errors,
                 "retarget": row.retarget, "noise": row.seed, "generate": vars(options)}
     device = best() if args.model else "cpu"
-    keep_run(args.run, {"config": resolved, "device": device, "seed": config.seed, "inputs": [sha256_of_folder(path) for path in inputs],
-                        "cases": [(case.name, case.sha256) for case in cases]})
+    keep_run(args.run, {"code": sha256_of_code(__name__), "config": resolved, "device": device, "seed": config.seed,
+                        "inputs": [sha256_of_folder(path) for path in inputs], "cases": [(case.name, case.sha256) for case in cases]})
     progress = Progress(f"{args.row} {args.split}", len(cases))
     for number, case in enumerate(cases):
         if not (args.run / case.name).exists():

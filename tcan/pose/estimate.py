@@ -11,6 +11,7 @@ from tcan.data import clips, frames
 from tcan.device import best
 from tcan.errors import UserError
 from tcan.files import atomic_dir, keep_run, sha256_of, sha256_of_folder, write_json
+from tcan.imports import sha256_of_code
 from tcan.pose import keypoints as files
 from tcan.pose.keypoints import Keypoints
 from tcan.pose.people import RULES, pick
@@ -44,7 +45,8 @@ def run(args, config):
     errors = config.resolved("data")["data"]["errors"] if kind == "exact+errors" else None
     made_by = {"estimator": kind, "errors": errors, **_settings(kind, args, table)}
     if args.run:
-        keep_run(args.run, {**made_by, "seed": config.seed, "device": args.device, "clips": [table["id"].tolist(), table["sha256"].tolist()]})
+        keep_run(args.run, {"code": sha256_of_code(__name__), **made_by, "seed": config.seed, "device": args.device,
+                            "clips": [table["id"].tolist(), table["sha256"].tolist()]})
     found, figures, left_out = {}, {}, {}
     for clip in table.itertuples():
         points = _once(clip, estimate, args.run)

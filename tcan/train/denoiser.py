@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from tcan import diffusion
 from tcan.diffusion import scheduler
 from tcan.files import atomic_dir
+from tcan.imports import sha256_of_code
 from tcan.models.attention import ReferenceAttention
 from tcan.models.autoencoder import factor
 from tcan.models.foundation import Foundation, as_float16
@@ -108,7 +109,7 @@ class Networks:
 def draft(args, config, sections):
     from diffusers import ControlNetModel, UNet2DConditionModel
 
-    part, seed, started, processes = config.foundation.denoiser, config.seed, time.time(), accelerator()
+    part, seed, started, processes, code = config.foundation.denoiser, config.seed, time.time(), accelerator(), sha256_of_code(__name__)
     vae = Foundation(args.vae.parent).vae()
     scale, levels = factor(vae), len(part.channels)
     scenes = Scenes(args.pool, vae.to(processes.device), part)
@@ -130,7 +131,7 @@ def draft(args, config, sections):
                 + part.teaching * networks.teacher.loss(batch.pairs, config.data.size))
 
     losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved(*sections),
-                        seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.75, ema=part.ema,
+                        code=code, seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.75, ema=part.ema,
                         processes=processes, optimizer=Muon)
     networks.save(args.out, losses, command="foundation draft", config=config.resolved(*sections), seed=seed,
                   inputs=[args.vae], extra=loop.figures(losses, started))
@@ -139,7 +140,8 @@ def draft(args, config, sections):
 def sharpen(args, config, sections):
     from diffusers import ControlNetModel, UNet2DConditionModel
 
-    part, own, seed, started, processes = config.foundation.denoiser, config.foundation.sharpening, config.seed, time.time(), accelerator()
+    part, own, seed, started = config.foundation.denoiser, config.foundation.sharpening, config.seed, time.time()
+    processes, code = accelerator(), sha256_of_code(__name__)
     vae = Foundation(args.vae.parent).vae()
     scenes = Scenes(args.pool, vae.to(processes.device), part)
     torch.manual_seed(seed)
@@ -169,7 +171,7 @@ def sharpen(args, config, sections):
                 + adversary.beside(error, batch.clean, made, context, unet.conv_out.weight, own.adversary, step, generator))
 
     losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="sharpen", config=config.resolved(*sections),
-                        seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
+                        code=code, seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
                         processes=processes, optimizer=Muon)
     networks.save(args.out, losses, command="foundation denoiser", config=config.resolved(*sections), seed=seed,
                   inputs=[args.vae, args.draft], extra=loop.figures(losses, started))

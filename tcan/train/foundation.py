@@ -21,6 +21,7 @@ from tcan.commands.foundation import PARTS
 from tcan.data.photographs import Photographs
 from tcan.errors import UserError
 from tcan.files import atomic_dir
+from tcan.imports import sha256_of_code
 from tcan.models.autoencoder import decode, encode, to_tensor
 from tcan.models.foundation import as_float16
 from tcan.provenance import write_run
@@ -68,7 +69,7 @@ def _pool(args, config):
 def _autoencoder(args, config):
     from tcan.models.patch_autoencoder import PatchAutoencoder
 
-    part, seed, started, processes = config.foundation.autoencoder, config.seed, time.time(), accelerator()
+    part, seed, started, processes, code = config.foundation.autoencoder, config.seed, time.time(), accelerator(), sha256_of_code(__name__)
     torch.manual_seed(seed)
     vae = PatchAutoencoder(part.patch, config.foundation.latent_channels, part.channels, part.layers)
     frames = np.load(args.pool / "frames.npy")
@@ -84,7 +85,7 @@ def _autoencoder(args, config):
         decoded = decode(vae, latents + LATENT_NOISE * latents.std().detach() * noise)
         return laplacian_l1(decoded, pictures) + 4 * functional.mse_loss(decoded, pictures)
 
-    losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved(*SECTIONS), seed=seed, steps=part.steps,
+    losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved(*SECTIONS), code=code, seed=seed, steps=part.steps,
                         learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.2, ema=0.99, processes=processes,
                         optimizer=Muon)
     sample = sample.to(processes.device)

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from tcan import models, seeds  # noqa: F401
 from tcan.files import atomic_dir
+from tcan.imports import sha256_of_code
 from tcan.models.autoencoder import to_tensor
 from tcan.models.foundation import as_float16
 from tcan.pose.keypoints import INDEX, MIRRORED
@@ -31,7 +32,7 @@ SECTIONS = ("data", "pose", "measures")
 
 
 def run(args, config):
-    part, seed, started, processes = config.measures.keypoint_network, config.seed, time.time(), accelerator()
+    part, seed, started, processes, code = config.measures.keypoint_network, config.seed, time.time(), accelerator(), sha256_of_code(__name__)
     frames, xy = _render(args.raw, config)
     often = shares(xy, config.data.size)
     torch.manual_seed(seed)
@@ -42,8 +43,8 @@ def run(args, config):
         pictures, joints = moved(to_tensor(frames[item.numpy()]), xy[item], generator)
         return cross_entropy(logits(network, spoilt(pictures, generator).to(processes.device)), joints.to(processes.device))
 
-    losses = loop.train({"network": network}, loss, name="keypoint_network", config=config.resolved(*SECTIONS), seed=seed, steps=part.steps,
-                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.2, ema=part.ema,
+    losses = loop.train({"network": network}, loss, name="keypoint_network", config=config.resolved(*SECTIONS), code=code, seed=seed,
+                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.2, ema=part.ema,
                         processes=processes)
     with atomic_dir(args.out) as folder:
         as_float16(network).save_pretrained(folder)

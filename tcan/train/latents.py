@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from tcan.data import clips
 from tcan.errors import UserError
 from tcan.files import atomic_dir, atomic_file, keep_run, sha256_of, sha256_of_folder
+from tcan.imports import sha256_of_code
 from tcan.pose import keypoints
 from tcan.pose.corrupt import add_errors, rates_of
 from tcan.pose.draw import draw
@@ -81,8 +82,8 @@ def run(args, config):
     device = accelerator().device
     vae = Foundation(args.foundation).vae().to(device)
     table = clips.find(args.data, config.data.sets_for("train"), "train")
-    keep_run(args.run, {"vae": sha256_of_folder(args.foundation / "vae"), "clips": [table.id.tolist(), table.sha256.tolist()],
-                        "poses": [sha256_of(path) for path in table.poses]})
+    keep_run(args.run, {"code": sha256_of_code(__name__), "vae": sha256_of_folder(args.foundation / "vae"),
+                        "clips": [table.id.tolist(), table.sha256.tolist()], "poses": [sha256_of(path) for path in table.poses]})
     progress = Progress("latents", len(table))
     for number, clip in enumerate(table.itertuples()):
         path = args.run / f"{clip.id}.safetensors"

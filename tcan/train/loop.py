@@ -21,7 +21,7 @@ from tcan.train.processes import accelerator, synchronise
 STATE = {"mean": "exp_avg", "square": "exp_avg_sq"}     # of an optimiser, by their names in a checkpoint
 
 
-def train(modules, loss, *, name, config, seed, steps, learning_rate, run, checkpoint_every, gradient_clip=1.0, accumulate=1, decay=0.0,
+def train(modules, loss, *, name, config, code, seed, steps, learning_rate, run, checkpoint_every, gradient_clip=1.0, accumulate=1, decay=0.0,
           ema=None, processes=None, live_curves=False, sample=None, sample_every=0, stream=None, optimizer=None):
     """Train the parameters of `modules` that require gradients; return the loss of each step.
 
@@ -30,7 +30,8 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
     accumulate: how many calls of `loss` make up one step, in all processes together, so that a result doesn't depend on how many share the work.
     Each call's generator comes from (seed, stream, step * accumulate + its number): a resumed run sees the same stream, and on a CPU ends in the same bytes.
     stream: of the draws (default: name); trainings that share it see the same draws, so that what they differ in alone tells them apart.
-    config: JSON-able; a checkpoint of another one is refused. run: folder of the checkpoint, of live curves and of samples.
+    config: JSON-able; code: tcan.imports.sha256_of_code of the module that trains; a checkpoint of another of the two is refused.
+    run: folder of the checkpoint, of live curves and of samples.
     decay: warm up, keep the rate, and let it fall over this last part of the steps; 0: the rate is constant. So two runs of different lengths are the
         same until the shorter one's rate falls.
     ema: decay of the running mean of the weights that is left in the modules at the end; None or 0 for the last weights.
@@ -48,7 +49,7 @@ def train(modules, loss, *, name, config, seed, steps, learning_rate, run, check
     optimizer = (optimizer or adamw)(trained.values(), learning_rate)
     rates = [group["lr"] for group in optimizer.param_groups]
     average = {key: value.detach().clone() for key, value in trained.items()} if ema else {}
-    checkpoint = Checkpoint(Path(run) / "checkpoint.safetensors", {"name": name, "seed": seed, **config}, trained, optimizer, average)
+    checkpoint = Checkpoint(Path(run) / "checkpoint.safetensors", {"name": name, "seed": seed, **config}, code, trained, optimizer, average)
     losses = checkpoint.load()
     progress = Progress(name, steps, len(losses)) if processes.is_main_process else None
     curves = Curves(Path(run) / "live", len(losses)) if live_curves and processes.is_main_process else None
@@ -97,8 +98,8 @@ def adamw(parameters, rate):
 class Checkpoint:
     """Weights, optimiser state and losses in one safetensors file, replaced as a whole."""
 
-    def __init__(self, path, config, trained, optimizer, average):
-        self.path, self.trained, self.optimizer, self.average = path, trained, optimizer, average
+    def __init__(self, path, config, code, trained, optimizer, average):
+        self.path, self.code, self.trained, self.optimizer, self.average = path, code, trained, optimizer, average
         self.digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
     def save(self, losses):
@@ -109,7 +110,7 @@ class Checkpoint:
                 tensors |= {f"{word}/{key}": state[name] for word, name in STATE.items() if name in state}
         tensors |= {f"average/{key}": value for key, value in self.average.items()}
         with atomic_file(self.path) as temporary:
-            save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata={"config": self.digest})
+            save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata={"config": self.digest, "code": self.code})
 
     def load(self):
         """Take up the checkpoint if there is one; return the losses so far."""
@@ -120,6 +121,9 @@ class Checkpoint:
                 if file.metadata().get("config") != self.digest:
                     raise UserError(f"{self.path}: expected a checkpoint of this configuration and these inputs, got one of others; "
                                     f"delete {self.path.parent} to start anew")
+                if file.metadata().get("code") != self.code:
+                    raise UserError(f"{self.path}: expected a checkpoint of this code, got one from before the code changed; "
+                                    f"delete {self.path.parent} to start anew, or bring that code back")
                 losses, names = file.get_tensor("losses").tolist(), set(file.keys())
                 for key, value in self.trained.items():
                     value.copy_(file.get_tensor(f"weight/{key}"))

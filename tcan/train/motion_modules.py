@@ -12,6 +12,7 @@ import torch
 from tcan import diffusion
 from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.files import atomic_dir
+from tcan.imports import sha256_of_code
 from tcan.models.attention import ReferenceAttention
 from tcan.models.foundation import Foundation, as_float16
 from tcan.provenance import write_run
@@ -30,7 +31,7 @@ def train(args, config, sections):
     from diffusers import ControlNetModel, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 
     part, seed, started, length = config.foundation.motion, config.seed, time.time(), config.stage2.frames
-    processes = accelerator()
+    processes, code = accelerator(), sha256_of_code(__name__)
     device = processes.device
     vae = Foundation(args.vae.parent).vae()
     unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet").to(device)
@@ -81,8 +82,8 @@ def train(args, config, sections):
         context = pair_context(clean[:, 0], folded(pose, side).unflatten(0, (part.batch, length)))
         return error + adversary.beside(error, pairs(clean), pairs(made), context, last_layer, part.adversary, step, generator)
 
-    losses = loop.train({"video": video, "adversary": adversary}, loss, name=args.part, config=config.resolved(*sections), seed=seed, steps=part.steps,
-                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=0.2, processes=processes, optimizer=Muon)
+    losses = loop.train({"video": video, "adversary": adversary}, loss, name=args.part, config=config.resolved(*sections), code=code, seed=seed,
+                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=0.2, processes=processes, optimizer=Muon)
     with atomic_dir(args.out) as folder:
         adapter.load_state_dict({key: value for key, value in video.state_dict().items() if "motion_modules" in key})
         as_float16(adapter).save_pretrained(folder)

@@ -10,6 +10,7 @@ import torch
 from tcan import diffusion
 from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.errors import UserError
+from tcan.imports import sha256_of_code
 from tcan.models import lora
 from tcan.models.attention import ReferenceAttention
 from tcan.models.autoencoder import factor
@@ -108,7 +109,7 @@ class Stage1:
 def run(args, config):
     if args.name not in config.stage1_models:
         raise UserError(f"stage1: expected one of {', '.join(config.stage1_models)}, got {args.name!r}")
-    model, options = config.stage1_models[args.name], config.stage1
+    model, options, code = config.stage1_models[args.name], config.stage1, sha256_of_code(__name__)
     config = config.seeded(model.seed)
     clips, processes, foundation = TrainClips(args.latents, config.pose.canvas), accelerator(options.mixed_precision), Foundation(args.foundation)
     stage = Stage1(model, config, foundation, processes.device)
@@ -124,7 +125,7 @@ def run(args, config):
 
     strip = Strips(args.run / "samples", foundation, config, processes.device)
     train_stage(stage, loss, sample, strip, processes, args, config, name=f"stage1 {args.name}", options=options, inputs=[args.latents, args.foundation],
-                resolved={**config.resolved(*SECTIONS), "appa": model.appa, "train_controlnet": model.train_controlnet})
+                resolved={**config.resolved(*SECTIONS), "appa": model.appa, "train_controlnet": model.train_controlnet}, code=code)
 
 
 def draw_pair(lengths, min_gap, generator):

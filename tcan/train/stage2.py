@@ -9,6 +9,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel, UNetMotionModel
 from tcan import diffusion
 from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.errors import UserError
+from tcan.imports import sha256_of_code
 from tcan.models import lora
 from tcan.models.attention import ReferenceAttention
 from tcan.models.autoencoder import factor
@@ -107,6 +108,7 @@ class Stage2:
 
 
 def run(args, config):
+    code = sha256_of_code(__name__, without=("tcan/generate/",))    # imported for the names of a pipeline's parts alone
     model, options = config.model(args.name), config.second_stage(args.name)
     config = dataclasses.replace(config.seeded(model.seed), stage2=options)
     clips = TrainClips(args.latents, config.pose.canvas, options.errors, config.seed)
@@ -131,7 +133,7 @@ def run(args, config):
 
     strip = Strips(args.run / "samples", foundation, config, processes.device)
     train_stage(stage, loss, sample, strip, processes, args, config, name=f"stage2 {args.name}", options=options,
-                inputs=[args.latents, args.foundation, args.stage1], resolved={**config.resolved(*SECTIONS), "model": vars(model)})
+                inputs=[args.latents, args.foundation, args.stage1], resolved={**config.resolved(*SECTIONS), "model": vars(model)}, code=code)
 
 
 def draw_window(lengths, frames, generator):

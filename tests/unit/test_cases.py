@@ -130,8 +130,9 @@ def test_driving_writes_the_drivers_own_poses_and_those_of_true_limbs_beside(dat
     assert heights == [pytest.approx(50), pytest.approx(18.75, rel=0.01), pytest.approx(24.4, rel=0.01)]
 
 
-def test_what_was_generated_of_other_poses_is_not_kept(data, smoke, tmp_path, monkeypatch):
-    """Interrupted after the first clip, it goes on with the second; once a clip's poses are others, nothing is taken over."""
+@pytest.fixture
+def interrupted(data, smoke, tmp_path, monkeypatch):
+    """A row's arguments, after a run that was interrupted when its first clip was done, and the clips that a function of them has been asked for."""
     made = []
 
     def animate(case):
@@ -144,11 +145,24 @@ def test_what_was_generated_of_other_poses_is_not_kept(data, smoke, tmp_path, mo
     given = SimpleNamespace(row="copy", split="test", data=data, model=None, foundation=None, out=tmp_path / "out", run=tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
         rows.run(given, smoke)
+    return given, made
+
+
+def test_what_was_generated_is_kept(interrupted, smoke):
+    given, made = interrupted
     rows.run(given, smoke)
     assert made == ["a", "b", "b"]
-    made.clear()
-    with pytest.raises(KeyboardInterrupt):
-        rows.run(given, smoke)
+
+
+def test_what_was_generated_of_other_poses_is_not(interrupted, smoke, data):
+    given, made = interrupted
     keypoints.save(points(shift=2), data / "poses/human/a.npz")
+    rows.run(given, smoke)
+    assert made == ["a", "b", "a", "b"]
+
+
+def test_what_was_generated_by_other_code_is_not(interrupted, smoke, monkeypatch):
+    given, made = interrupted
+    monkeypatch.setattr(rows, "sha256_of_code", lambda module: f"edited {module}")
     rows.run(given, smoke)
     assert made == ["a", "b", "a", "b"]

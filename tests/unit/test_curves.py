@@ -44,8 +44,8 @@ def test_a_training_that_was_killed_has_the_curve_of_a_whole_one(tmp_path):
                 raise Killed
             return network(torch.randn(4, 2, generator=generator)).square().mean()
 
-        return loop.train({"network": network}, loss, name="toy", config={}, seed=0, steps=6, learning_rate=0.1, run=folder, checkpoint_every=2,
-                          live_curves=True)
+        return loop.train({"network": network}, loss, name="toy", config={}, code="a", seed=0, steps=6, learning_rate=0.1, run=folder,
+                          checkpoint_every=2, live_curves=True)
 
     losses = training(tmp_path / "whole")
     with pytest.raises(Killed):

@@ -122,8 +122,8 @@ def toy_training(folder, steps=6, kill_at=None, **options):
             raise Killed
         return (network(torch.randn(16, 12, generator=generator)) - 1).square().mean()
 
-    losses = loop.train({"network": network}, loss, name="toy", config=options.pop("config", {"a": 1}), seed=5, steps=steps, learning_rate=0.01,
-                        run=folder, checkpoint_every=2, **options)
+    losses = loop.train({"network": network}, loss, name="toy", config=options.pop("config", {"a": 1}), code=options.pop("code", "a"), seed=5,
+                        steps=steps, learning_rate=0.01, run=folder, checkpoint_every=2, **options)
     return network.state_dict(), losses
 
 
@@ -189,6 +189,17 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
         toy_training(tmp_path, config={"a": 2})
 
 
+def test_a_checkpoint_of_other_code_is_refused(tmp_path):
+    whole = toy_training(tmp_path / "whole")
+    with pytest.raises(Killed):
+        toy_training(tmp_path / "run", kill_at=3)
+    with pytest.raises(UserError, match=f"before the code changed; delete {tmp_path / 'run'} to start anew, or bring that code back$") as error:
+        toy_training(tmp_path / "run", code="b")
+    assert "\n" not in str(error.value)
+    assert toy_training(tmp_path / "run")[1] == whole[1], "once it is brought back"
+    assert toy_training(tmp_path / "whole of another", code="b")[1] == whole[1], "it changes nothing of what is trained"
+
+
 def test_a_broken_checkpoint_is_named(tmp_path):
     (tmp_path / "checkpoint.safetensors").write_bytes(b"half a file")
     with pytest.raises(UserError, match="broken file"):
@@ -198,7 +209,7 @@ def test_a_broken_checkpoint_is_named(tmp_path):
 def test_a_loss_that_explodes_is_named(tmp_path):
     network = torch.nn.Linear(1, 1)
     with pytest.raises(UserError, match="finite loss, got nan at step 0"):
-        loop.train({"n": network}, lambda step, generator: network(torch.tensor([float("nan")])).sum(), name="toy", config={}, seed=0, steps=1,
+        loop.train({"n": network}, lambda step, generator: network(torch.tensor([float("nan")])).sum(), name="toy", config={}, code="a", seed=0, steps=1,
                    learning_rate=0.1, run=tmp_path, checkpoint_every=1)
 
 
@@ -329,8 +340,8 @@ def test_bf16_learns_what_float32_learns(smoke, foundation, tmp_path):
         stage = Stage1(smoke.models["appa_mm1"], smoke, foundation)
         stage.unet.conv_out.register_forward_hook(lambda module, inputs, output: seen.update({precision: output.dtype}))
         losses[precision] = loop.train(stage.modules, lambda step, generator: stage.loss(source, clean, pose, torch.Generator().manual_seed(0)), name="toy",
-                                       config={"precision": precision}, seed=0, steps=8, learning_rate=1e-3, run=tmp_path / precision, checkpoint_every=8,
-                                       processes=accelerator(precision))
+                                       config={"precision": precision}, code="a", seed=0, steps=8, learning_rate=1e-3, run=tmp_path / precision,
+                                       checkpoint_every=8, processes=accelerator(precision))
         assert {value.dtype for module in stage.modules.values() for value in module.parameters()} == {torch.float32}
 
     training("no")

@@ -35,8 +35,8 @@ def train_uneven(processes, folder):
         inputs = torch.randn(3, dtype=torch.float64, generator=generator)
         return network.loss(len(calls) if processes.num_processes == 1 else processes.process_index + 1, inputs)
 
-    losses = loop.train({"network": network}, loss, name="uneven", config={}, seed=1, steps=6, learning_rate=0.1, run=folder, checkpoint_every=2,
-                        accumulate=BATCHES, processes=processes, ema=0.5)
+    losses = loop.train({"network": network}, loss, name="uneven", config={}, code="a", seed=1, steps=6, learning_rate=0.1, run=folder,
+                        checkpoint_every=2, accumulate=BATCHES, processes=processes, ema=0.5)
     assert len(calls) == 6 * BATCHES / processes.num_processes
     return {"losses": torch.tensor(losses, dtype=torch.float64), **network.state_dict()}
 

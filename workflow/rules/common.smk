@@ -14,9 +14,9 @@ from tcan import config as configuration
 from tcan.data.shards import shard_name
 from tcan.errors import UserError
 from tcan.fetch import sources as declared
+from tcan.imports import sources_of
 from tcan.sections import GENERATED
 from workflow.external import fingerprint, folders
-from workflow.imports import sources_of
 from workflow.locks import release_stale
 from workflow.processes import launcher
 from workflow.targets import check_targets
@@ -78,8 +78,7 @@ def clips_of(sets):
 
 def code(*modules, without=()):
     """The source files that these modules' results depend on: an edit of one reruns the rule. Folders `without` are left out."""
-    files = {path for module in modules for path in sources_of(module, Path(workflow.basedir))}
-    return sorted(path for path in files if not path.startswith(tuple(without)))
+    return sorted({path for module in modules for path in sources_of(module, Path(workflow.basedir), without)})
 
 
 def raw(names):

@@ -1,12 +1,20 @@
 """Features that are kept: the same numbers, fewer forwards, and never the wrong features."""
 
+import os
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import eval.cache
 from eval import evaluate, features
-from eval.cache import FeatureCache
+from eval.cache import SOURCES, FeatureCache, code_digest
+from tcan.imports import sources_of
 from tests.golden.made_clips import noisy, write
 from tests.golden.made_networks import small_networks
+
+PACKAGE = Path(eval.cache.__file__).parent
 
 NAMES = {"lpips": "hed-vgg16", "fid": "efficientnet-lite0", "fid_vid": "transnetv2", "fvd": "transnetv2"}
 
@@ -63,6 +71,61 @@ def test_an_edited_frame_and_other_weights_are_seen(folders, networks, tmp_path,
     weights[0] = "1" * 64
     score(folders, tmp_path / "cache")
     assert shown
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy of the package, as installed somewhere else."""
+    return Path(shutil.copytree(PACKAGE, tmp_path / "elsewhere/eval"))
+
+
+def digest_of(package):
+    code_digest.cache_clear()       # as in another process
+    return code_digest(package)
+
+
+def test_features_of_edited_code_are_computed_anew(folders, networks, tmp_path, package, monkeypatch):
+    shown, _ = networks
+    (package / "frames.py").write_text((package / "frames.py").read_text() + "\nEDITED = True\n")
+    first = score(folders, tmp_path / "cache")
+    shown.clear()
+    monkeypatch.setattr(eval.cache, "code_digest", lambda: digest_of(package))
+    assert score(folders, tmp_path / "cache") == first
+    assert shown
+
+
+@pytest.mark.parametrize("source", ["features/transnetv2.py", "features/extractor.py", *SOURCES])
+def test_edited_code_gives_another_key(tmp_path, package, monkeypatch, source):
+    before = FeatureCache(tmp_path).key(x=1)
+    monkeypatch.setattr(eval.cache, "code_digest", lambda: digest_of(package))
+    assert FeatureCache(tmp_path).key(x=1) == before, "the same code, elsewhere"
+    (package / source).write_text((package / source).read_text() + "\nEDITED = True\n")
+    assert FeatureCache(tmp_path).key(x=1) != before
+
+
+def test_a_network_more_and_a_file_of_another_name_are_seen(package):
+    before = digest_of(package)
+    (package / "features/more.py").write_text("")
+    more = digest_of(package)
+    (package / "features/more.py").rename(package / "features/other.py")
+    assert len({before, more, digest_of(package)}) == 3
+
+
+def test_other_code_is_not(package):
+    """Wherever the package lies, whenever its files were written, and whatever else is edited."""
+    (package / "report.py").write_text("EDITED = True\n")
+    (package / "features/__pycache__").mkdir(exist_ok=True)
+    (package / "features/__pycache__/i3d.cpython-311.pyc").write_bytes(b"compiled")
+    os.utime(package / "frames.py", (0, 0))
+    assert digest_of(package) == digest_of(PACKAGE)
+
+
+def test_all_that_a_score_imports_is_seen_or_computes_no_features():
+    """A module that comes to be imported belongs in one of the two lists."""
+    others = ("bootstrap.py", "cache.py", "compare.py", "files.py", "frechet.py", "perceptual.py", "pixel.py", "protocol.py", "values.py")
+    modules = ["eval.score", *(f"eval.features.{network.module}" for network in features.NETWORKS.values())]
+    imported = {path for module in modules for path in sources_of(module, PACKAGE.parent)}
+    assert {path for path in imported if not path.startswith("eval/features/")} == {f"eval/{name}" for name in (*SOURCES, *others)}
 
 
 def test_a_broken_file_is_made_anew(folders, networks, tmp_path):
