@@ -147,6 +147,7 @@ def test_all_rows_proportions_are_measured_by_the_same_joints(command, made, mon
     out_of_sight[10] = (JOINTS[10, 0], 2 * SIZE)
     for what, joints in (("true_limbs", JOINTS), ("first_lengths", JOINTS), ("clip_lengths", JOINTS), ("as_driven", out_of_sight)):
         save_driving(folder / f"chibi__walk.{what}.npz", np.repeat(joints[None], 5, axis=0))
+    save_driving(folder / "chibi__film.as_driven.npz", np.repeat(JOINTS[None], 4, axis=0), "blazepose")
     for aim in ((), ("--aim", "as_driven")):
         assert command("bizarre", *aim) == 0
         value = json.loads((made / "out.json").read_text())["measures"]["proportion-error"]["value"]
