@@ -11,13 +11,17 @@ from PIL import Image
 
 from eval import strips
 from eval.cli import main
-from eval.figures import attention as figure_attention, characters as figure_characters, page as figure_page, texture as figure_texture
-from eval.figures import tiles as figure_tiles, wrong_poses as figure_wrong_poses
+from eval.figures import attention as figure_attention, characters as figure_characters, comparison as figure_comparison, page as figure_page
+from eval.figures import texture as figure_texture, tiles as figure_tiles, wrong_poses as figure_wrong_poses
 from eval.figures.page import Block, page
 
 ROWS = ("base", "appa", "appa_tctrln", "tcan_mm1", "tcan_mm2", "unfrozen", "copy", "warp", "claims/no_retargeting", "claims/limb_lengths_clip",
         "claims/appa_missing30", "claims/appa_tctrln_missing30", "claims/appa_learnt_missing30", "claims/appa_tctrln_learnt_missing30")
 FRAMES = 9
+PAIRS = (("chibi_01", "puppet_01"), ("chibi_02", "puppet_02"))
+CLIPS = ("real_walk", "puppet_01", "puppet_02", "chibi_01", "chibi_02", *map("__".join, PAIRS))
+TITLES = {"base": "no APPA / no T-CtrlN / no PTM", "appa": "APPA", "appa_tctrln": "APPA, tctrln", "tcan_mm1": "TCAN (w/ mm1)", "tcan_mm2": "TCAN (w/ mm2)",
+          "copy": "copy the source frame (floor)", "warp": "warp", "unfrozen": "ControlNet | trained <b>", "claims/limb_lengths_clip": "limb lengths clip"}
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,39 @@ def made(tmp_path_factory):
 def world(made, tmp_path):
     """A copy of it, to break."""
     return shutil.copytree(made, tmp_path / "world")
+
+
+@pytest.fixture(scope="module")
+def coloured(made, tmp_path_factory):
+    """A copy of it whose pictures tell by their colour what they are of, and whose poses by the place of their only joint."""
+    root = tmp_path_factory.mktemp("coloured")
+    for name in ("data", "outputs"):
+        shutil.copytree(made / name, root / name)
+    shutil.copy(made / "params.yaml", root)
+    for path in [*root.glob("data/frames/*/*/*.png"), *root.glob("outputs/**/*.png")]:
+        place, clip = path.relative_to(root).parts[:-3], path.parent.name
+        Image.new("RGB", (16, 16), colour("/".join(place[1:]) if place[0] == "outputs" else "data", clip, int(path.stem))).save(path)
+    for path in pose_files(root):
+        with np.load(path) as poses:
+            xy = np.full_like(poses["xy"], np.nan)
+            xy[:, 0] = [np.multiply(spot(path, number, root), 16) for number in range(FRAMES)]
+            np.savez(path, **{**poses, "xy": xy})
+    return root
+
+
+def colour(place, clip, number):
+    """Of all of a picture: red tells the row that made it ("data": none), green the clip, blue the frame."""
+    return 15 * ("data", *ROWS).index(place), 30 * CLIPS.index(clip), 25 * number
+
+
+def pose_files(root):
+    return sorted(root.glob("data/*/**/*.npz"))
+
+
+def spot(path, number, root):
+    """Where the only joint of a frame is: x tells the file of key points, y the frame. Files differ in the frame that is farthest from the first one."""
+    index = pose_files(root).index(path)
+    return 0.05 + 0.065 * index, 0.1 + 0.1 * (number * (2, 4, 5, 7)[index % 4] % FRAMES)
 
 
 def copy_poses(root, clip, path, change):
@@ -85,6 +122,64 @@ def test_every_figure_is_drawn_with_equal_bytes(made, number):
     assert picture.format == "PNG" and 800 < picture.width < 1120 and picture.height < 2000
     edges = np.asarray(picture.convert("RGB"))
     assert all((edge == 255).all() for edge in (edges[:6], edges[-6:], edges[:, :6], edges[:, -6:])), "nothing is cut at the page's edge"
+
+
+def lines_of(root, module, number, monkeypatch):
+    """What figure `number` puts on its page: {label of a line: {(heading of the group, of the column): tile}}."""
+    blocks = []
+    monkeypatch.setattr(module, "page", lambda title, caption, drawn, side: blocks.extend(drawn) or page(title, caption, drawn, side))
+    assert draw(root, number, out=f"coloured{number}.png")[0] == 0
+    (block,) = blocks
+    columns = [(group, name) for group, names in block.groups for name in names]
+    return {line[0]: dict(zip(columns, line[1], strict=True)) for line in block.lines if line}
+
+
+def assert_shows(tile, ground, joint=None):
+    """A tile is of one colour, and has one joint drawn on it or nothing."""
+    found = np.asarray(tile, int)
+    drawn = (np.abs(found - found[0, -1]) > 20).any(axis=2)
+    np.testing.assert_allclose(found[0, -1], ground, atol=1)
+    assert drawn.any() == (joint is not None)
+    if joint:
+        np.testing.assert_allclose(np.argwhere(drawn).mean(axis=0)[::-1] / tile.width, joint, atol=0.02)
+
+
+def test_the_comparison_shows_each_row_clip_and_frame_under_its_name(coloured, monkeypatch):
+    lines = lines_of(coloured, figure_comparison, 5, monkeypatch)
+    rows = ("base", "appa", "appa_tctrln", "tcan_mm1", "tcan_mm2", "copy", "warp")
+    assert list(lines) == ["driving pose", "truth", *(TITLES[row] for row in rows)]
+    assert list(lines["truth"]) == [(clip, f"frame {number}") for clip in ("real_walk", "puppet_01", "puppet_02") for number in (3, 6, 8)]
+    for clip, frame in lines["truth"]:
+        number = int(frame.removeprefix("frame "))
+        (poses,) = coloured.glob(f"data/poses/*/{clip}.npz")
+        assert_shows(lines["driving pose"][clip, frame], (0, 0, 0), spot(poses, number, coloured))
+        assert_shows(lines["truth"][clip, frame], colour("data", clip, number))
+        for row in rows:
+            assert_shows(lines[TITLES[row]][clip, frame], colour(row, clip, number))
+
+
+@pytest.mark.parametrize("number", [6, 7])
+def test_characters_show_what_drove_each_row_and_what_it_made_under_its_name(coloured, monkeypatch, number):
+    lines = lines_of(coloured, figure_characters, number, monkeypatch)
+    for label, (character, clip) in zip(lines, PAIRS, strict=True):
+        name, shown = f"{character}__{clip}", lines[label]
+        driven = {row: coloured / f"data/driving/{row}/bizarre/{name}.npz" for row in ("tcan_mm2", "claims/limb_lengths_clip", "unfrozen")}
+        frame = max(range(FRAMES), key=lambda place: spot(driven["tcan_mm2" if number == 6 else "unfrozen"], place, coloured)[1])
+        source = colour("data", character, 0)
+        faded = [255 - figure_tiles.FADED * (255 - channel) for channel in source]
+        expected = {("given", "source"): [source], ("given", "driving frame"): [colour("data", clip, frame)]}
+        if number == 6:
+            expected["without retargeting", "driving pose, over the source"] = faded, spot(coloured / f"data/poses/puppets/{clip}.npz", frame, coloured)
+            expected["without retargeting", "generated"] = [colour("claims/no_retargeting", name, frame)]
+            for row in ("tcan_mm2", "claims/limb_lengths_clip"):
+                expected[TITLES[row], "retargeted pose, over the source"] = faded, spot(driven[row], frame, coloured)
+                expected[TITLES[row], "generated"] = [colour(row, name, frame)]
+        else:
+            expected["given", "retargeted pose, over the source"] = faded, spot(driven["unfrozen"], frame, coloured)
+            expected |= {("generated", TITLES[row]): [colour(row, name, frame)] for row in ("base", "unfrozen")}
+        assert label == f"{character}\ndriven by\n{clip}\nframe {frame}" and list(shown) == list(expected)
+        for column, what in expected.items():
+            assert_shows(shown[column], *what)
 
 
 def test_a_page_puts_tiles_where_their_headings_and_labels_are():
