@@ -160,7 +160,8 @@ class Denoiser:
 class Sharpening:
     """What the denoiser learns after its draft (tcan/train/denoiser.py). `pool`: scenes, the part `photographed` of which shows photographed people, while
     the same part of the others stands before photographed places; the part `finished` comes out like photographs of all sorts.
-    `adversary`: how long the gradient of the adversary is, in units of the error's."""
+    `adversary`: how long the gradient of the adversary is, in units of the error's. `kept`: how much of the weights that it began from is in those it ends
+    with, their weighted mean."""
 
     steps: int = field(metadata={"min": 1})
     learning_rate: float = field(metadata={"min": 0})
@@ -169,6 +170,19 @@ class Sharpening:
     finished: float = field(metadata={"min": 0, "max": 1})
     photographed: float = field(metadata={"min": 0, "max": 1})
     adversary: float = field(metadata={"min": 0})
+    kept: float = field(metadata={"min": 0, "max": 1})
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The autoencoder's decoder, finished on what the denoiser makes (tcan/train/decoder.py). `channels`: of the convolutions at the pictures' own size;
+    `pool`: scenes of the denoiser's pool whose pictures are generated for it."""
+
+    channels: int = field(metadata={"min": 1})
+    steps: int = field(metadata={"min": 1})
+    batch: int = field(metadata={"min": 1})
+    learning_rate: float = field(metadata={"min": 0})
+    pool: int = field(metadata={"min": 1})
 
 
 @dataclass(frozen=True)
@@ -203,6 +217,8 @@ class Foundation:
     autoencoder: Autoencoder
     denoiser: Denoiser
     sharpening: Sharpening
+    photographs: Sharpening
+    decoder: Decoder
     motion: Motion
     published: Published = Published()
 

@@ -54,7 +54,8 @@ def names(config, declared):
     if config.foundation.source == "published":
         needed.update(networks(config))
     if config.foundation.source == "trained":
-        needed.update((RENDERED, *(PHOTOGRAPHED if config.foundation.sharpening.photographed else ())))
+        sharpenings = (config.foundation.sharpening, config.foundation.photographs)
+        needed.update((RENDERED, *(PHOTOGRAPHED if any(part.photographed for part in sharpenings) else ())))
     return sorted(needed)
 
 

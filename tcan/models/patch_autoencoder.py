@@ -14,17 +14,20 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
 
     Either way is a linear map of each patch plus a residual network at the latents' size, `layers` residual blocks of `channels` wide, whose last
     convolution starts at zero. `start_from` sets the linear maps to the principal components of patches; training goes on from there.
+    `finishing`: channels of four convolutions at the pictures' own size, which are added to what is decoded (0: none; tcan/train/decoder.py).
     Encode and decode return what diffusers' deterministic autoencoders return: `.latent`, `.sample`.
     """
 
     @register_to_config
-    def __init__(self, patch_size: int = 4, latent_channels: int = 12, channels: int = 64, layers: int = 3, scaling_factor: float = 1.0):
+    def __init__(self, patch_size: int = 4, latent_channels: int = 12, channels: int = 64, layers: int = 3, finishing: int = 0,
+                 scaling_factor: float = 1.0):
         super().__init__()
         values = 3 * patch_size ** 2
         self.encode_patch = nn.Conv2d(3, latent_channels, patch_size, stride=patch_size)
         self.encode_residual = _residual(values, channels, layers, latent_channels)
         self.decode_patch = nn.ConvTranspose2d(latent_channels, 3, patch_size, stride=patch_size)
         self.decode_residual = _residual(latent_channels, channels, layers, values)
+        self.finish = _finish(finishing) if finishing else None
 
     @torch.no_grad()
     def start_from(self, pictures):
@@ -54,7 +57,8 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
 
     @apply_forward_hook
     def decode(self, latents):
-        return DecoderOutput(sample=self.decode_patch(latents) + functional.pixel_shuffle(self.decode_residual(latents), self.config.patch_size))
+        pictures = self.decode_patch(latents) + functional.pixel_shuffle(self.decode_residual(latents), self.config.patch_size)
+        return DecoderOutput(sample=pictures + self.finish(pictures) if self.finish else pictures)
 
     def forward(self, pictures):
         return self.decode(self.encode(pictures).latent)
@@ -73,7 +77,17 @@ class Block(nn.Module):
 
 
 def _residual(inputs, channels, layers, outputs):
-    last = nn.Conv2d(channels, outputs, 3, padding=1)
+    return nn.Sequential(nn.Conv2d(inputs, channels, 3, padding=1), *(Block(channels) for _ in range(layers)), nn.SiLU(), _from_zero(channels, outputs))
+
+
+def _finish(channels):
+    inner = [nn.Conv2d(3, channels, 3, padding=1), *(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))]
+    return nn.Sequential(*(layer for convolution in inner for layer in (convolution, nn.SiLU())), _from_zero(channels, 3))
+
+
+def _from_zero(inputs, outputs):
+    """A convolution that gives nothing at first."""
+    last = nn.Conv2d(inputs, outputs, 3, padding=1)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Conv2d(inputs, channels, 3, padding=1), *(Block(channels) for _ in range(layers)), nn.SiLU(), last)
+    return last

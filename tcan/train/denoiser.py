@@ -1,11 +1,13 @@
-"""The foundation's denoiser: base UNet and pose ControlNet, trained together on rendered people, in two parts.
+"""The foundation's denoiser: base UNet and pose ControlNet, trained together on rendered people, in three parts.
 
 - draft: by squared error (diffusion.loss), from nothing. The pose is dropped for some items (so the UNet stands alone) and another picture of the same
   person is offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures);
   attention is taught where to look.
-- sharpen: goes on from the draft, on scenes that come out like photographs of all sorts too. Squared error leaves the mean of all that could be there, and
+- sharpened: goes on from the draft, on scenes that come out like photographs of all sorts too. Squared error leaves the mean of all that could be there, and
   generation in few steps starts each step from the network's own guess, which it never saw in training. So here an Adversary judges what is predicted,
   each place's error counts by its root too, and a picture of each scene is noised from the network's own guess.
+- denoiser: the same once more, on scenes of which some are photographed. What is left is the mean of the weights before and after, which loses nothing of
+  rendered people and draws photographed ones better than either (Wortsman et al. 2022).
 """
 
 import time
@@ -137,17 +139,19 @@ def draft(args, config, sections):
                   inputs=[args.vae], extra=loop.figures(losses, started))
 
 
-def sharpen(args, config, sections):
+def sharpen(args, config, sections, section):
+    """section: of config.foundation, a tcan.sections.Sharpening."""
     from diffusers import ControlNetModel, UNet2DConditionModel
 
-    part, own, seed, started = config.foundation.denoiser, config.foundation.sharpening, config.seed, time.time()
+    part, own, seed, started = config.foundation.denoiser, getattr(config.foundation, section), config.seed, time.time()
     processes, code = accelerator(), sha256_of_code(__name__)
     vae = Foundation(args.vae.parent).vae()
     scenes = Scenes(args.pool, vae.to(processes.device), part)
-    torch.manual_seed(seed)
-    unet = UNet2DConditionModel.from_pretrained(args.draft / "unet").train()
-    controlnet = ControlNetModel.from_pretrained(args.draft / "controlnet").train()
+    torch.manual_seed(seed)     # of the adversary
+    unet = UNet2DConditionModel.from_pretrained(args.start / "unet").train()
+    controlnet = ControlNetModel.from_pretrained(args.start / "controlnet").train()
     networks = Networks(unet, controlnet, config, processes.device)
+    began = [value.detach().clone() for module in (unet, controlnet) for value in module.parameters()]
     last = slice(part.targets - 1, None, part.targets)      # picture of each scene
     channels, side = scenes.latents.shape[2:4]
     adversary = Adversary(channels, channels + 3 * (scenes.poses.shape[2] // side) ** 2).to(processes.device)
@@ -173,8 +177,11 @@ def sharpen(args, config, sections):
     losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="sharpen", config=config.resolved(*sections),
                         code=code, seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
                         processes=processes, optimizer=Muon)
-    networks.save(args.out, losses, command="foundation denoiser", config=config.resolved(*sections), seed=seed,
-                  inputs=[args.vae, args.draft], extra=loop.figures(losses, started))
+    with torch.no_grad():
+        for value, before in zip((value for module in (unet, controlnet) for value in module.parameters()), began, strict=True):
+            value.lerp_(before, own.kept)
+    networks.save(args.out, losses, command=f"foundation {args.part}", config=config.resolved(*sections), seed=seed,
+                  inputs=[args.vae, args.start], extra=loop.figures(losses, started))
 
 
 def _groups(channels):

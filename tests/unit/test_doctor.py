@@ -220,7 +220,7 @@ def test_what_else_can_be_missing(project, paper, capsys, monkeypatch):
 def test_a_foundation_trained_here_needs_what_its_scenes_are_made_of():
     """Rendered people alone, or photographed ones too, whose key points something must find."""
     config = load(ROOT / "params.yaml", "lite")
-    shipped, plain = (REPLACE(config.foundation, source=source, sharpening=REPLACE(config.foundation.sharpening, photographed=part))
+    shipped, plain = (REPLACE(config.foundation, source=source, photographs=REPLACE(config.foundation.photographs, photographed=part))
                       for source, part in (("shipped", 0.3), ("trained", 0.0)))
     assert {"pybullet", "photographs", "mediapipe"} <= set(needs.names(REPLACE(config, foundation=REPLACE(shipped, source="trained")), {}))
     assert not any("photographs" in needs.names(REPLACE(config, foundation=foundation), {}) for foundation in (shipped, plain))

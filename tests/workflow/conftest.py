@@ -83,7 +83,8 @@ def world(tmp_path_factory, make_checkout, raw):
     smoke_as_lite(checkout)
     checkout.snakemake("foundation")
     shutil.rmtree(checkout / "weights/lite", ignore_errors=True)
-    shutil.copytree(checkout / "models/lite/foundation", checkout / "weights/lite", ignore=shutil.ignore_patterns("pool", "finished_pool", "draft"))
+    shutil.copytree(checkout / "models/lite/foundation", checkout / "weights/lite",
+                    ignore=shutil.ignore_patterns("*pool", "autoencoder", "draft", "sharpened"))
     set_param(checkout, "scales.lite.foundation.source", "shipped")
     checkout.commit()
     checkout.snakemake("--cores", "all", "reproduce")

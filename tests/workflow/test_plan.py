@@ -7,7 +7,7 @@ import pytest
 from tests.workflow.conftest import set_param
 
 EVERY_ROW = {"generate": 8, "score": 4, "report": 1}
-DENOISER = dict.fromkeys(("pool", "autoencoder", "draft", "finished_pool", "denoiser"), 1)
+DENOISER = {**dict.fromkeys(("pool", "autoencoder", "draft", "decoder"), 1), "sharpening_pool": 2, "sharpen": 2}
 TRAINED_ROWS = {"generate": 6, "score": 3, "report": 1}
 
 

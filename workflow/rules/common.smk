@@ -100,6 +100,8 @@ wildcard_constraints:
     tiktok_set=any_of(sets_of_kind("tiktok")),
     bizarre_set=any_of(sets_of_kind("bizarre")),
     motion_module="mm1|mm2",
+    sharpening_pool="finished_pool|photographed_pool",
+    sharpened="sharpened|denoiser",
     stage1=any_of(STAGE1),
     model=any_of(MODELS),
     row=any_of(ROWS),

@@ -1,5 +1,11 @@
 # models/<scale>/foundation/<part>: trained here, on rendered people, and photographed ones where params.yaml says so.
-PHOTOGRAPHED_SOURCES = [*MOTION_SOURCES, *(["mediapipe", "photographs"] if CONFIG.foundation.sharpening.photographed else [])]
+SHARPENINGS = {"finished_pool": CONFIG.foundation.sharpening, "photographed_pool": CONFIG.foundation.photographs}     # the pool of each
+SHARPENS = {"sharpened": ("finished_pool", "draft"), "denoiser": ("photographed_pool", "sharpened")}     # on which pool, from what on
+PHOTOGRAPHED_SOURCES = [*MOTION_SOURCES, *(["mediapipe", "photographs"] if any(part.photographed for part in SHARPENINGS.values()) else [])]
+
+
+def pool_sources(wildcards):
+    return PHOTOGRAPHED_SOURCES if SHARPENINGS[wildcards.sharpening_pool].photographed else MOTION_SOURCES
 
 
 rule pool:
@@ -28,7 +34,7 @@ rule autoencoder:
         pool=rules.pool.output,
         code=code("tcan.train.foundation"),
     output:
-        f"models/{SCALE}/foundation/vae/run.json",
+        f"models/{SCALE}/foundation/autoencoder/run.json",
     params:
         autoencoder=asdict(CONFIG.foundation.autoencoder),
         latent_channels=CONFIG.foundation.latent_channels,
@@ -44,7 +50,7 @@ rule autoencoder:
         runtime=360,
     shell:
         "python -m tcan foundation autoencoder --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool"
-        " --run {params.run} --out models/{SCALE}/foundation/vae && rm -rf {params.run}"
+        " --run {params.run} --out models/{SCALE}/foundation/autoencoder && rm -rf {params.run}"
 
 
 rule draft:
@@ -69,64 +75,93 @@ rule draft:
         mem_mb=8000,
         runtime=360,
     shell:
-        "python -m tcan foundation draft --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool --vae models/{SCALE}/foundation/vae"
+        "python -m tcan foundation draft --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool --vae models/{SCALE}/foundation/autoencoder"
         " --run {params.run} --out models/{SCALE}/foundation/draft && rm -rf {params.run}"
 
 
-rule finished_pool:
+rule sharpening_pool:
     input:
-        raw=raw(PHOTOGRAPHED_SOURCES),
+        raw=lambda wildcards: raw(pool_sources(wildcards)),
         code=code("tcan.data.puppets", "tcan.data.photographs", "tcan.pose.draw"),
     output:
-        f"models/{SCALE}/foundation/finished_pool/run.json",
+        f"models/{SCALE}/foundation/{{sharpening_pool}}/run.json",
     params:
         rendered=RENDERED,
         scenes=(CONFIG.foundation.denoiser.pool, CONFIG.foundation.denoiser.targets),
-        finished=(CONFIG.foundation.sharpening.pool, CONFIG.foundation.sharpening.finished, CONFIG.foundation.sharpening.photographed),
-        pins=pins(PHOTOGRAPHED_SOURCES),
+        kind=lambda wildcards: (SHARPENINGS[wildcards.sharpening_pool].pool, SHARPENINGS[wildcards.sharpening_pool].finished, SHARPENINGS[wildcards.sharpening_pool].photographed),
+        pins=lambda wildcards: pins(pool_sources(wildcards)),
     log:
-        f"logs/{SCALE}/foundation/finished_pool.log",
+        f"logs/{SCALE}/foundation/{{sharpening_pool}}.log",
     benchmark:
-        f"benchmarks/{SCALE}/foundation/finished_pool.tsv"
+        f"benchmarks/{SCALE}/foundation/{{sharpening_pool}}.tsv"
     resources:
         mem_mb=4000,
         runtime=60,
     shell:
-        "python -m tcan foundation finished_pool --scale {SCALE} --log {log} --raw data/raw --out models/{SCALE}/foundation/finished_pool"
+        "python -m tcan foundation {wildcards.sharpening_pool} --scale {SCALE} --log {log} --raw data/raw"
+        " --out models/{SCALE}/foundation/{wildcards.sharpening_pool}"
 
 
-rule denoiser:
+rule sharpen:
     input:
-        pool=rules.finished_pool.output,
+        pool=lambda wildcards: f"models/{SCALE}/foundation/{SHARPENS[wildcards.sharpened][0]}/run.json",
         vae=rules.autoencoder.output,
-        draft=rules.draft.output,
+        start=lambda wildcards: f"models/{SCALE}/foundation/{SHARPENS[wildcards.sharpened][1]}/run.json",
         code=code("tcan.train.foundation"),
     output:
-        f"models/{SCALE}/foundation/denoiser/run.json",
+        f"models/{SCALE}/foundation/{{sharpened}}/run.json",
     params:
         denoiser=asdict(CONFIG.foundation.denoiser),
-        sharpening=asdict(CONFIG.foundation.sharpening),
+        sharpening=lambda wildcards: asdict(SHARPENINGS[SHARPENS[wildcards.sharpened][0]]),
         diffusion=asdict(CONFIG.diffusion),
         blocks=CONFIG.appearance.blocks,
-        run=f"runs/{SCALE}/foundation/denoiser",
+        run=lambda wildcards: f"runs/{SCALE}/foundation/{wildcards.sharpened}",
     log:
-        f"logs/{SCALE}/foundation/denoiser.log",
+        f"logs/{SCALE}/foundation/{{sharpened}}.log",
     benchmark:
-        f"benchmarks/{SCALE}/foundation/denoiser.tsv"
+        f"benchmarks/{SCALE}/foundation/{{sharpened}}.tsv"
     threads: 2  # next to nothing can be done beside it, and Snakemake holds a rule that names none to one
     resources:
         gpu=GPU,
         mem_mb=8000,
         runtime=360,
     shell:
-        "python -m tcan foundation denoiser --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/finished_pool --vae models/{SCALE}/foundation/vae"
-        " --draft models/{SCALE}/foundation/draft --run {params.run} --out models/{SCALE}/foundation/denoiser && rm -rf {params.run}"
+        "python -m tcan foundation {wildcards.sharpened} --scale {SCALE} --log {log} --pool $(dirname {input.pool}) --vae models/{SCALE}/foundation/autoencoder"
+        " --start $(dirname {input.start}) --run {params.run} --out models/{SCALE}/foundation/{wildcards.sharpened} && rm -rf {params.run}"
+
+
+rule decoder:
+    input:
+        pool=f"models/{SCALE}/foundation/photographed_pool/run.json",
+        vae=rules.autoencoder.output,
+        denoiser=f"models/{SCALE}/foundation/denoiser/run.json",
+        code=code("tcan.train.foundation"),
+    output:
+        f"models/{SCALE}/foundation/vae/run.json",
+    params:
+        decoder=asdict(CONFIG.foundation.decoder),
+        diffusion=asdict(CONFIG.diffusion),
+        blocks=CONFIG.appearance.blocks,
+        steps=CONFIG.generate.steps,
+        run=f"runs/{SCALE}/foundation/decoder",
+    log:
+        f"logs/{SCALE}/foundation/decoder.log",
+    benchmark:
+        f"benchmarks/{SCALE}/foundation/decoder.tsv"
+    threads: 2  # next to nothing can be done beside it, and Snakemake holds a rule that names none to one
+    resources:
+        gpu=GPU,
+        mem_mb=4000,
+        runtime=360,
+    shell:
+        "python -m tcan foundation decoder --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/photographed_pool --vae models/{SCALE}/foundation/autoencoder"
+        " --denoiser models/{SCALE}/foundation/denoiser --run {params.run} --out models/{SCALE}/foundation/vae && rm -rf {params.run}"
 
 
 rule motion_module:
     input:
         vae=rules.autoencoder.output,
-        denoiser=rules.denoiser.output,
+        denoiser=f"models/{SCALE}/foundation/denoiser/run.json",
         raw=raw(MOTION_SOURCES),
         code=code("tcan.train.foundation"),
     output:
@@ -148,6 +183,6 @@ rule motion_module:
         mem_mb=4000,
         runtime=360,
     shell:
-        "python -m tcan foundation {wildcards.motion_module} --scale {SCALE} --log {log} --raw data/raw --vae models/{SCALE}/foundation/vae"
+        "python -m tcan foundation {wildcards.motion_module} --scale {SCALE} --log {log} --raw data/raw --vae models/{SCALE}/foundation/autoencoder"
         " --denoiser models/{SCALE}/foundation/denoiser --run {params.run}"
         " --out models/{SCALE}/foundation/{wildcards.motion_module} && rm -rf {params.run}"
