@@ -23,7 +23,8 @@ from tcan.files import atomic_dir
 from tcan.imports import sha256_of_code
 from tcan.models.attention import ReferenceAttention
 from tcan.models.autoencoder import factor
-from tcan.models.foundation import Foundation, as_float16
+from tcan.models.foundation import as_float16
+from tcan.models.patch_autoencoder import PatchAutoencoder
 from tcan.provenance import write_run
 from tcan.train import loop
 from tcan.train.adversary import Adversary, folded
@@ -112,7 +113,7 @@ def draft(args, config, sections):
     from diffusers import ControlNetModel, UNet2DConditionModel
 
     part, seed, started, processes, code = config.foundation.denoiser, config.seed, time.time(), accelerator(), sha256_of_code(__name__)
-    vae = Foundation(args.vae.parent).vae()
+    vae = PatchAutoencoder.from_pretrained(args.vae, dtype=torch.float32, local_files_only=True)
     scale, levels = factor(vae), len(part.channels)
     scenes = Scenes(args.pool, vae.to(processes.device), part)
     channels = scenes.latents.shape[2]
@@ -145,7 +146,7 @@ def sharpen(args, config, sections, section):
 
     part, own, seed, started = config.foundation.denoiser, getattr(config.foundation, section), config.seed, time.time()
     processes, code = accelerator(), sha256_of_code(__name__)
-    vae = Foundation(args.vae.parent).vae()
+    vae = PatchAutoencoder.from_pretrained(args.vae, dtype=torch.float32, local_files_only=True)
     scenes = Scenes(args.pool, vae.to(processes.device), part)
     torch.manual_seed(seed)     # of the adversary
     unet = UNet2DConditionModel.from_pretrained(args.start / "unet").train()

@@ -14,7 +14,8 @@ from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.files import atomic_dir
 from tcan.imports import sha256_of_code
 from tcan.models.attention import ReferenceAttention
-from tcan.models.foundation import Foundation, as_float16
+from tcan.models.foundation import as_float16
+from tcan.models.patch_autoencoder import PatchAutoencoder
 from tcan.provenance import write_run
 from tcan.train import loop
 from tcan.train.adversary import folded, of_pairs, pair_context, pairs
@@ -33,7 +34,7 @@ def train(args, config, sections):
     part, seed, started, length = config.foundation.motion, config.seed, time.time(), config.stage2.frames
     processes, code = accelerator(), sha256_of_code(__name__)
     device = processes.device
-    vae = Foundation(args.vae.parent).vae()
+    vae = PatchAutoencoder.from_pretrained(args.vae, dtype=torch.float32, local_files_only=True)
     unet = UNet2DConditionModel.from_pretrained(args.denoiser / "unet").to(device)
     controlnet = ControlNetModel.from_pretrained(args.denoiser / "controlnet").to(device)
     frames, poses, _ = render(args.raw, config, part.pool, clip_frames=length)
