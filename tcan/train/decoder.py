@@ -1,9 +1,9 @@
 """The foundation's decoder, finished on what its denoiser makes. The encoder, and so every latent, stays as it is.
 
 Latents that are a little wrong decode into a shimmer of a grey level or two where a wall is flat, and into edges a little soft. Squared error hardly minds
-either; networks that judge pictures do: noise with a deviation of two grey levels costs as much FID as everything else that is wrong with the lite
-scale's pictures. So a few convolutions at the pictures' own size come after the decoder, and all of it learns to decide, from latents as generation leaves
-them: what counts is the root of each pixel's error and of the error of its differences to its neighbours, which is least where most pixels are exact.
+either; networks that judge pictures do: a filter that flattens takes a sixth of the FID of the lite scale's pictures (bench/results/lite-foundation.md).
+So a few convolutions at the pictures' own size come after the decoder, and all of it learns to decide, from latents as generation leaves them: what counts
+is the root of each pixel's error and of the error of its differences to its neighbours, which is least where most pixels are exact.
 """
 
 import time
