@@ -24,7 +24,7 @@ reproduce: $(STAMP) ## from nothing to the tables: reports/lite
 smoke: $(STAMP) ## the same chain in minutes, at toy size: reports/smoke
 	snakemake --cores $(CORES) reproduce --config scale=smoke
 
-foundation: $(STAMP) ## train foundation models like those in weights/lite, into models/lite/foundation (three to nine hours, by processor)
+foundation: $(STAMP) ## train foundation models like those in weights/lite, into models/lite/foundation (four to twelve hours, by processor)
 	snakemake --cores $(CORES) foundation
 
 test: $(STAMP) ## lint and tests
