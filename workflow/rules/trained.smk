@@ -132,7 +132,7 @@ rule sharpen:
 
 rule decoder:
     input:
-        pool=f"models/{SCALE}/foundation/photographed_pool/run.json",
+        pool=rules.pool.output,
         vae=rules.autoencoder.output,
         denoiser=f"models/{SCALE}/foundation/denoiser/run.json",
         code=code("tcan.train.foundation"),
@@ -154,7 +154,7 @@ rule decoder:
         mem_mb=4000,
         runtime=360,
     shell:
-        "python -m tcan foundation decoder --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/photographed_pool --vae models/{SCALE}/foundation/autoencoder"
+        "python -m tcan foundation decoder --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool --vae models/{SCALE}/foundation/autoencoder"
         " --denoiser models/{SCALE}/foundation/denoiser --run {params.run} --out models/{SCALE}/foundation/vae && rm -rf {params.run}"
 
 
