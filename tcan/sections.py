@@ -178,7 +178,7 @@ class Sharpening:
 @dataclass(frozen=True)
 class Decoder:
     """The autoencoder's decoder, finished on what the denoiser makes (tcan/train/decoder.py). `channels`: of the convolutions at the pictures' own size;
-    `pool`: scenes of the denoiser's pool whose pictures are generated for it."""
+    `pool`: scenes of the draft's pool whose pictures are generated for it."""
 
     channels: int = field(metadata={"min": 1})
     steps: int = field(metadata={"min": 1})

@@ -13,7 +13,7 @@ import numpy as np
 
 from tcan.data.scenery import random_scene
 from tcan.errors import UserError
-from tcan.pose.keypoints import MIRRORED
+from tcan.pose.keypoints import INDEX, MIRRORED
 
 PEOPLE, PLACES = "usr/share/scratch/Media/Costumes/People", "usr/share/scratch/Media/Backgrounds"
 POSES = (  # of each person the files' names. Left out: drawn characters, and those whose key points are found wrongly (crouching, whirling, behind a fan)
@@ -25,7 +25,7 @@ POSES = (  # of each person the files' names. Left out: drawn characters, and th
     ("mako-laughing", "mako-screaming", "mako-stop"), ("marissa", "marissa-sitting"), ("nathan",), ("nina1",), ("paul1",), ("referee1", "referee2"),
     ("ribbon-dancer",), ("sam",), ("thai-dancer", "thai-dancer2"))
 NO_PLACES = ("stars", "xy-grid")
-HEAD, NECK = (0, 14, 15, 16, 17), 1      # nose, eyes and ears, and the neck, of the eighteen key points
+HEAD = [INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]
 CAP_FROM = 0.2          # of the distance from neck to eyes: how far above these a cap begins
 READ_AT = 512           # pixels of the square in which a cut-out's key points are found
 PLACE_ROWS = 256        # pixels: what a place's picture is reduced to
@@ -135,7 +135,7 @@ def _put(rng, pose, empty, scale, gain, hue, floor, shade):
 def capped(pose, colour):
     """The picture of a CutOut with what there is of its head above the eyes in a colour (RGB), light and shade as they were: a bathing cap.
     As it is where the head or the neck isn't found."""
-    head, neck = pose.xy[[joint for joint in HEAD if not np.isnan(pose.xy[joint]).any()]], pose.xy[NECK]
+    head, neck = pose.xy[[joint for joint in HEAD if not np.isnan(pose.xy[joint]).any()]], pose.xy[INDEX["neck"]]
     if not len(head) or np.isnan(neck).any():
         return pose.picture
     centre = head.mean(axis=0)

@@ -80,6 +80,21 @@ def test_edited_parameter(world, path, value, jobs):
         assert world.planned("reproduce") == jobs
 
 
+@pytest.mark.parametrize(("option", "value", "jobs"), [
+    ("photographs.adorned", 0.5, {"sharpening_pool": 1, "sharpen": 1}),
+    ("photographs.finished", 0.1, {"sharpening_pool": 1, "sharpen": 1}),
+    ("photographs.steps", 2, {"sharpen": 1}),
+    ("sharpening.adorned", 0.5, {"sharpening_pool": 1, "sharpen": 2}),
+    ("decoder.steps", 3, {"decoder": 1}),
+])
+def test_edited_option_of_the_foundation(world, option, value, jobs):
+    """What follows from a sharpening is trained anew with it, and its pool rendered anew where that depends on the option."""
+    with world.kept("params.yaml"):
+        set_param(world, f"scales.lite.foundation.{option}", value)
+        expected = jobs if "decoder" in jobs else {**jobs, "decoder": 1, "motion_module": 2}
+        assert world.planned("foundation") == {**expected, "foundation": 1}
+
+
 @pytest.mark.parametrize(("path", "jobs"), [
     ("eval/tables.py", {"report": 1}),
     ("eval/pixel.py", {"score": 4, "report": 1}),

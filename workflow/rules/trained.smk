@@ -2,6 +2,7 @@
 SHARPENINGS = {"finished_pool": CONFIG.foundation.sharpening, "photographed_pool": CONFIG.foundation.photographs}     # the pool of each
 SHARPENS = {"sharpened": ("finished_pool", "draft"), "denoiser": ("photographed_pool", "sharpened")}     # on which pool, from what on
 PHOTOGRAPHED_SOURCES = [*MOTION_SOURCES, *(["mediapipe", "photographs"] if any(part.photographed for part in SHARPENINGS.values()) else [])]
+POOL_OPTIONS = ("pool", "finished", "photographed", "adorned")      # of a sharpening: what its pool depends on
 
 
 def pool_sources(wildcards):
@@ -88,7 +89,7 @@ rule sharpening_pool:
     params:
         rendered=RENDERED,
         scenes=(CONFIG.foundation.denoiser.pool, CONFIG.foundation.denoiser.targets),
-        kind=lambda wildcards: (SHARPENINGS[wildcards.sharpening_pool].pool, SHARPENINGS[wildcards.sharpening_pool].finished, SHARPENINGS[wildcards.sharpening_pool].photographed),
+        kind=lambda wildcards: tuple(getattr(SHARPENINGS[wildcards.sharpening_pool], option) for option in POOL_OPTIONS),
         pins=lambda wildcards: pins(pool_sources(wildcards)),
     log:
         f"logs/{SCALE}/foundation/{{sharpening_pool}}.log",
