@@ -89,39 +89,6 @@ def test_photographs_come_out_finished_as_rendered_scenes_do(pictures):
     assert 1 <= sum((plain[item] != finished[item]).any() for item in range(12)) <= 11 and np.array_equal(points, same, equal_nan=True)
 
 
-@pytest.mark.parametrize("upright", [True, False])
-def test_a_cap_lies_above_the_eyes_on_the_head_alone(upright):
-    """A grey figure, its neck 20 pixels from its eyes: the cap is where a plain loop says, keeps light and shade, and turns with the head."""
-    random = np.random.default_rng(0)
-    picture = np.repeat(random.integers(90, 110, (100, 60, 1)), 4, axis=2).astype(np.uint8)
-    xy = np.full((18, 2), np.nan, np.float32)
-    xy[1], xy[[0, 14, 15]] = (30, 60 if upright else 40), ((30, 40 if upright else 60), (27, 40 if upright else 60), (33, 40 if upright else 60))
-    worn = photographs.capped(CutOut(picture, xy), (200, 20, 60))
-    for y in range(100):
-        for x in range(60):
-            above = (40 - y) if upright else (y - 60)
-            if 4 < above < 24 and abs(x - 30) < 15:
-                assert tuple(worn[y, x, :3]) != tuple(picture[y, x, :3])
-                assert worn[y, x, 0] == pytest.approx(200 * float(picture[y, x, 0]) / 99.5, abs=6)
-            else:
-                assert (worn[y, x] == picture[y, x]).all(), (x, y)
-    assert (worn[..., 3] == picture[..., 3]).all()
-    xy[1] = np.nan
-    assert (photographs.capped(CutOut(picture, xy), (200, 20, 60)) == picture).all()
-
-
-def test_a_part_of_the_people_is_adorned_and_nobody_else_changes(pictures, monkeypatch):
-    caps = []
-    monkeypatch.setattr(photographs, "capped", lambda pose, colour: caps.append(colour) or pose.picture)
-    options = {"photographs": pictures, "photographed": 0.3, "finished": 0.5}
-    plain, points = render_pool(40, 32, 2, 3, **options)
-    adorned, same = render_pool(40, 32, 2, 3, **options, adorned=0.5)
-    changed = [(plain[item] != adorned[item]).any() for item in range(40)]
-    assert 6 <= sum(changed) <= 22 and np.array_equal(points, same, equal_nan=True) and caps and len(set(caps)) > 1
-    again, _ = render_pool(40, 32, 2, 3, **options, adorned=0)
-    assert (again == plain).all()
-
-
 def test_what_cannot_be_photographed(pictures):
     for options in ({}, {"photographs": pictures, "clip_frames": 4}):
         with pytest.raises(ValueError, match="photographed items need photographs, and are pictures, not clips"):
