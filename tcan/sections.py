@@ -159,8 +159,7 @@ class Denoiser:
 @dataclass(frozen=True)
 class Sharpening:
     """What the denoiser learns after its draft (tcan/train/denoiser.py). `pool`: scenes, the part `photographed` of which shows photographed people, while
-    the same part of the others stands before photographed places; the part `finished` comes out like photographs of all sorts, and the part `adorned` wears
-    what stands off the head or hides it, ears, horns and the like or a cap.
+    the same part of the others stands before photographed places; the part `finished` comes out like photographs of all sorts.
     `adversary`: how long the gradient of the adversary is, in units of the error's. `kept`: how much of the weights that it began from is in those it ends
     with, their weighted mean."""
 
@@ -170,7 +169,6 @@ class Sharpening:
     pool: int = field(metadata={"min": 1})
     finished: float = field(metadata={"min": 0, "max": 1})
     photographed: float = field(metadata={"min": 0, "max": 1})
-    adorned: float = field(metadata={"min": 0, "max": 1})
     adversary: float = field(metadata={"min": 0})
     kept: float = field(metadata={"min": 0, "max": 1})
 

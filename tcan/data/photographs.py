@@ -13,7 +13,7 @@ import numpy as np
 
 from tcan.data.scenery import random_scene
 from tcan.errors import UserError
-from tcan.pose.keypoints import INDEX, MIRRORED
+from tcan.pose.keypoints import MIRRORED
 
 PEOPLE, PLACES = "usr/share/scratch/Media/Costumes/People", "usr/share/scratch/Media/Backgrounds"
 POSES = (  # of each person the files' names. Left out: drawn characters, and those whose key points are found wrongly (crouching, whirling, behind a fan)
@@ -25,8 +25,6 @@ POSES = (  # of each person the files' names. Left out: drawn characters, and th
     ("mako-laughing", "mako-screaming", "mako-stop"), ("marissa", "marissa-sitting"), ("nathan",), ("nina1",), ("paul1",), ("referee1", "referee2"),
     ("ribbon-dancer",), ("sam",), ("thai-dancer", "thai-dancer2"))
 NO_PLACES = ("stars", "xy-grid")
-HEAD = [INDEX[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]
-CAP_FROM = 0.2          # of the distance from neck to eyes: how far above these a cap begins
 READ_AT = 512           # pixels of the square in which a cut-out's key points are found
 PLACE_ROWS = 256        # pixels: what a place's picture is reduced to
 
@@ -88,17 +86,14 @@ class Photographs:
         side, left, top = (float(part) for part in rng.uniform((0.5, 0, 0), 1))
         return Place(self.places[rng.integers(len(self.places))], side, left, top, bool(rng.random() < 0.5), gain, light)
 
-    def scene(self, rng, count, size, supersample, cap=None):
+    def scene(self, rng, count, size, supersample):
         """One person in one scene, `count` pictures: uint8 RGB (count, size, size, 3) and key points float32 (count, 18, 2) in pixels, NaN where a joint isn't
-        found or lies outside. Poses are other cut-outs of the person where there are some, else the same one turned, mirrored and moved. cap: RGB of one that
-        the person wears, before its colours are changed."""
+        found or lies outside. Poses are other cut-outs of the person where there are some, else the same one turned, mirrored and moved."""
         canvas = size * supersample
         background = self.place(rng) if rng.random() < 0.8 else random_scene(rng)
         empty = background.draw(canvas).astype(np.float32)
         often = np.array([len(poses) ** 0.7 + 0.5 * (len(poses) > 1) for poses in self.people])
         poses = self.people[rng.choice(len(self.people), p=often / often.sum())]
-        if cap:
-            poses = tuple(CutOut(capped(pose, cap), pose.xy) for pose in poses)
         order = np.resize(rng.permutation(len(poses)), count)
         scale = rng.uniform(0.6, 0.95) * canvas / max(pose.picture.shape[0] for pose in poses)
         gain, hue = np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.06, 3)), rng.normal(0, 6) if rng.random() < 0.7 else rng.uniform(-90, 90)
@@ -130,27 +125,6 @@ def _put(rng, pose, empty, scale, gain, hue, floor, shade):
     shadow = shade * cv2.GaussianBlur(shadow, (0, 0), 0.02 * canvas)[..., None]
     picture = empty * (1 - shadow) * (1 - layers[..., 3:]) + layers[..., :3]
     return np.clip(np.round(picture), 0, 255).astype(np.uint8), points @ matrix.T + shift
-
-
-def capped(pose, colour):
-    """The picture of a CutOut with what there is of its head above the eyes in a colour (RGB), light and shade as they were: a bathing cap.
-    As it is where the head or the neck isn't found."""
-    head, neck = pose.xy[[joint for joint in HEAD if not np.isnan(pose.xy[joint]).any()]], pose.xy[INDEX["neck"]]
-    if not len(head) or np.isnan(neck).any():
-        return pose.picture
-    centre = head.mean(axis=0)
-    size = np.linalg.norm(centre - neck)
-    upwards = (centre - neck) / max(size, 1)
-    height, width = pose.picture.shape[:2]
-    away = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1) - centre
-    above, aside = away @ upwards, np.abs(away @ np.array([-upwards[1], upwards[0]]))
-    inside = (above > CAP_FROM * size) & (above < 1.2 * size) & (aside < 0.75 * size)
-    picture = pose.picture.copy()
-    if inside.any():
-        light = cv2.cvtColor(np.ascontiguousarray(picture[..., :3]), cv2.COLOR_RGB2GRAY)[inside].astype(np.float32)
-        light = np.clip(light / max(light.mean(), 1), 0.7, 1.3)
-        picture[inside, :3] = np.clip(light[:, None] * np.asarray(colour), 0, 255)
-    return picture
 
 
 def _recoloured(picture, hue, gain):

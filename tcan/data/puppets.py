@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from tcan import seeds
-from tcan.data.body import EXTRA_SHAPES
 from tcan.data.camera import place_camera
 from tcan.data.characters import KINDS, Character
 from tcan.data.finish import Finish
@@ -42,7 +41,7 @@ def training_motion(motions, length, rng):
 
 
 def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, pictures=2, clip_frames=None, workers=1, test_motions=(), finished=0.0, first=0,
-                photographs=None, photographed=0.0, adorned=0.0):
+                photographs=None, photographed=0.0):
     """n random training items.
 
     motions: {name: Motion} as from `load_motions`; those named in test_motions are left out (pass config.data.puppets.test_motions).
@@ -50,14 +49,13 @@ def render_pool(n, size=64, supersample=4, seed=0, motions=None, kinds=KINDS, pi
     finished: the part of the items that come out with a random Finish of exposure, colour and focus, and, where rendered, a person of another shading.
     first: number of the first item. photographs: tcan.data.photographs.Photographs; the part `photographed` of the items shows people of theirs, and the
     same part of the others stands before places of theirs. Pictures alone, no clips.
-    adorned: the part of the items whose person has ears, horns or the like, or, where photographed, a cap.
     Item i depends on (seed, i) alone, not on n or workers. Returns frames uint8 RGB (n, k, size, size, 3) and xy float32 (n, k, 18, 2)
     in pixels, NaN where a joint is hidden.
     """
     if photographed and (photographs is None or clip_frames):
         raise ValueError("photographed items need photographs, and are pictures, not clips")
     train = [resample(motion, FPS) for name, motion in sorted((motions or {}).items()) if name not in test_motions]
-    tasks = [(index, size, supersample, seed, train, tuple(kinds), pictures, clip_frames, finished, photographed, adorned) for index in range(first, first + n)]
+    tasks = [(index, size, supersample, seed, train, tuple(kinds), pictures, clip_frames, finished, photographed) for index in range(first, first + n)]
     if workers > 1:
         from concurrent.futures import ProcessPoolExecutor
         with ProcessPoolExecutor(workers, initializer=_share, initargs=(photographs,)) as pool:
@@ -78,16 +76,14 @@ def _share(photographs):
 
 
 def _item(task):
-    index, size, supersample, seed, train, kinds, pictures, clip_frames, finished, photographed, adorned = task
-    photo, finish, adorn = (seeds.rng(seed, what, index) for what in ("photographs", "finish", "adorned"))
-    is_finished, is_adorned = finish.random() < finished, adorn.random() < adorned
+    index, size, supersample, seed, train, kinds, pictures, clip_frames, finished, photographed = task
+    photo, finish = seeds.rng(seed, "photographs", index), seeds.rng(seed, "finish", index)
+    is_finished = finish.random() < finished
     if photo.random() < photographed:
-        frames, xy = _shared.scene(photo, pictures, size, supersample, tuple(adorn.integers(16, 256, 3).tolist()) if is_adorned else None)
+        frames, xy = _shared.scene(photo, pictures, size, supersample)
         return (Finish.random(finish).apply(frames) if is_finished else frames), xy
     rng = seeds.rng(seed, "pool", index)
     character = Character.random(rng, str(rng.choice(kinds)))
-    if is_adorned:
-        character = replace(character, extra=str(adorn.choice(sorted(EXTRA_SHAPES))))
     background = random_scene(rng)
     if photo.random() < photographed:
         background = _shared.place(photo, background.light)

@@ -50,7 +50,7 @@ def _pool(args, config):
     part, count, kind, photographs = config.foundation.denoiser, config.foundation.denoiser.pool, {}, None
     if args.part in SHARPENINGS:
         own = getattr(config.foundation, SHARPENINGS[args.part])
-        count, kind = own.pool, {"finished": own.finished, "photographed": own.photographed, "adorned": own.adorned, "first": part.pool}
+        count, kind = own.pool, {"finished": own.finished, "photographed": own.photographed, "first": part.pool}
         if own.photographed:
             photographs = Photographs.load(args.raw / "photographs", args.raw / "mediapipe")
     frames, poses, points = render(args.raw, config, count, pictures=1 + part.targets, photographs=photographs, **kind)

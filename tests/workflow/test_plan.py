@@ -81,10 +81,10 @@ def test_edited_parameter(world, path, value, jobs):
 
 
 @pytest.mark.parametrize(("option", "value", "jobs"), [
-    ("photographs.adorned", 0.5, {"sharpening_pool": 1, "sharpen": 1}),
+    ("photographs.photographed", 0.5, {"sharpening_pool": 1, "sharpen": 1}),
     ("photographs.finished", 0.1, {"sharpening_pool": 1, "sharpen": 1}),
     ("photographs.steps", 2, {"sharpen": 1}),
-    ("sharpening.adorned", 0.5, {"sharpening_pool": 1, "sharpen": 2}),
+    ("sharpening.finished", 0.1, {"sharpening_pool": 1, "sharpen": 2}),
     ("decoder.steps", 3, {"decoder": 1}),
 ])
 def test_edited_option_of_the_foundation(world, option, value, jobs):

@@ -2,7 +2,7 @@
 SHARPENINGS = {"finished_pool": CONFIG.foundation.sharpening, "photographed_pool": CONFIG.foundation.photographs}     # the pool of each
 SHARPENS = {"sharpened": ("finished_pool", "draft"), "denoiser": ("photographed_pool", "sharpened")}     # on which pool, from what on
 PHOTOGRAPHED_SOURCES = [*MOTION_SOURCES, *(["mediapipe", "photographs"] if any(part.photographed for part in SHARPENINGS.values()) else [])]
-POOL_OPTIONS = ("pool", "finished", "photographed", "adorned")      # of a sharpening: what its pool depends on
+POOL_OPTIONS = ("pool", "finished", "photographed")      # of a sharpening: what its pool depends on
 
 
 def pool_sources(wildcards):
