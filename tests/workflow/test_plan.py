@@ -81,7 +81,7 @@ def test_edited_parameter(world, path, value, jobs):
 
 
 @pytest.mark.parametrize(("option", "value", "jobs"), [
-    ("photographs.photographed", 0.5, {"sharpening_pool": 1, "sharpen": 1}),
+    ("photographs.pool", 9, {"sharpening_pool": 1, "sharpen": 1}),
     ("photographs.finished", 0.1, {"sharpening_pool": 1, "sharpen": 1}),
     ("photographs.steps", 2, {"sharpen": 1}),
     ("sharpening.finished", 0.1, {"sharpening_pool": 1, "sharpen": 2}),
