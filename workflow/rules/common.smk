@@ -43,6 +43,9 @@ KINDS = {frame_set.kind for frame_set in CONFIG.data.sets.values()}
 GENERATED_SPLITS = ("test", "bizarre")  # on which every row is generated; the claims have another of GENERATED
 GPU = int(CONFIG.foundation.source == "published")  # a job that runs networks of that size has the machine's cards to itself (profiles/default)
 LARGE = 8 if GPU else 1                             # and as many times the memory
+if not GPU:  # a step on processors makes and drops thousands of tensors of some MB: kept from the kernel, trainings take a tenth to a sixth less time (bench/results/reproduce.md)
+    for option, size in {"MMAP_THRESHOLD": 2**25, "TRIM_THRESHOLD": 2**32, "TOP_PAD": 2**28}.items():  # glibc takes no larger threshold everywhere
+        os.environ.setdefault(f"MALLOC_{option}_", str(size))
 ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": [], "exact+errors": []}
 
 
