@@ -44,8 +44,8 @@ GENERATED_SPLITS = ("test", "bizarre")  # on which every row is generated; the c
 GPU = int(CONFIG.foundation.source == "published")  # a job that runs networks of that size has the machine's cards to itself (profiles/default)
 LARGE = 8 if GPU else 1                             # and as many times the memory
 if not GPU:  # a step on processors makes and drops thousands of tensors of some MB: kept from the kernel, trainings take a tenth to a sixth less time (bench/results/reproduce.md)
-    for option, size in {"MMAP_THRESHOLD": 2**25, "TRIM_THRESHOLD": 2**32, "TOP_PAD": 2**28}.items():  # glibc takes no larger threshold everywhere
-        os.environ.setdefault(f"MALLOC_{option}_", str(size))
+    for option, value in {"MMAP_MAX": 0, "TRIM_THRESHOLD": 2**32, "TOP_PAD": 2**28}.items():     # of glibc, mallopt(3)
+        os.environ.setdefault(f"MALLOC_{option}_", str(value))
 ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": [], "exact+errors": []}
 
 
