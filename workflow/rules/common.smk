@@ -43,7 +43,7 @@ KINDS = {frame_set.kind for frame_set in CONFIG.data.sets.values()}
 GENERATED_SPLITS = ("test", "bizarre")  # on which every row is generated; the claims have another of GENERATED
 GPU = int(CONFIG.foundation.source == "published")  # a job that runs networks of that size has the machine's cards to itself (profiles/default)
 LARGE = 8 if GPU else 1                             # and as many times the memory
-if not GPU:  # a step on processors makes and drops tensors of some MB: kept from the kernel, trainings take up to a quarter less time (bench/results/reproduce.md)
+if not GPU:  # a step on processors makes and drops tensors of some MB: kept from the kernel, trainings take a tenth less time (bench/results/reproduce.md)
     for option, value in {"MMAP_MAX": 0, "TRIM_THRESHOLD": 2**32, "TOP_PAD": 2**28}.items():     # of glibc, mallopt(3)
         os.environ.setdefault(f"MALLOC_{option}_", str(value))
 ESTIMATOR_SOURCES = {"blazepose": ["mediapipe"], "openpose": ["annotators"], "dwpose": ["dwpose"], "openpose_json": [], "exact+errors": []}
