@@ -24,7 +24,8 @@ from tcan.pose.keypoints import Keypoints
 def look(video, count, raw, estimator):
     """Key points of `count` frames of a declared video, in the crop's pixels."""
     last = video.start + (count - 1) * video.stride
-    sampling = {"source": video.source, "file": video.file, "indices": list(range(video.start, last + 1, video.stride)), "crops": frames.crops(video.crop, count)}
+    sampling = {"source": video.source, "file": video.file, "indices": list(range(video.start, last + 1, video.stride)),
+                "crops": frames.crops(video.crop, count)}
     xy, score = estimator(frames.pictures(sampling, raw))
     return Keypoints(xy * np.float32(video.crop[2]), score, (video.crop[2],) * 2, estimator.name)
 
