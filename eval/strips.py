@@ -36,7 +36,7 @@ class Clip:
 def find_clips(data, *splits):
     """The clips of the splits below `data` (data/<scale>), sorted by set and id."""
     clips = []
-    for path in sorted(Path(data).glob("frames/*/clips.csv")):
+    for path in sorted(Path(data).glob("frames/[!.]*/clips.csv")):      # a killed command may leave a half made set under a name with a dot
         table, name = pd.read_csv(path, dtype={"id": str, "split": str}), path.parent.name
         clips += [Clip(row.id, name, row.split, path.parent / row.id, Path(data) / "poses" / name / f"{row.id}.npz", int(row.frames))
                   for row in table.query("split in @splits").sort_values("id").itertuples()]

@@ -238,6 +238,9 @@ def _check_sets(config):
             raise UserError(f"data.tiktok.min_frames: expected at least a window of stage 2 ({longest}), got {config.data.tiktok.min_frames}")
         if frame_set.shards and frame_set.split != "train":
             raise UserError(f"data.sets.{name}.shards: expected none, since clips of the train split alone are made in shards, got {frame_set.shards}")
+    for name, video in config.data.videos.items():
+        if video.split == "bizarre":
+            raise UserError(f"data.videos.{name}.split: expected train or test, since a character of split bizarre is a single picture, got {video.split!r}")
     _check_puppets(config.data)
 
 
@@ -256,6 +259,8 @@ def _check_puppets(data):
         if not data.puppets.unseen(FURTHER):
             raise UserError(f"data.puppets.further_clips: expected at least 1 for the set {name}, and test_motions to make it of, got "
                             f"{data.puppets.further_clips} and {', '.join(data.puppets.test_motions) or 'no motion'}; drop the set ({name}: null), or add them")
+    if main and data.puppets.test_clips and not data.puppets.test_motions:
+        raise UserError(f"data.puppets.test_motions: expected at least one for {data.puppets.test_clips} test clips, got none; name one")
 
 
 def _check_scales(config, scales):
@@ -284,6 +289,9 @@ def _check_claims(config):
     if claims.held_out and not config.data.sets_for(FURTHER):
         raise UserError(f"claims.held_out: expected a set of kind puppets with split {FURTHER} in data.sets, got none for {', '.join(claims.held_out)}; add it "
                         "or empty claims.held_out")
+    for rate in claims.errors.rates:
+        if not 0 < rate <= 1 or abs(100 * rate - round(100 * rate)) > 1e-9:
+            raise UserError(f"claims.errors.rates: expected whole per cents above 0, which name the rows, got {rate}")
     if claims.errors.repeated_rate not in claims.errors.rates:
         raise UserError(f"claims.errors.repeated_rate: expected one of the rates ({', '.join(map(str, claims.errors.rates))}), "
                         f"got {claims.errors.repeated_rate}")

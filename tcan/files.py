@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -48,6 +49,10 @@ def atomic_dir(path):
     """Yield a temporary folder beside `path`; it replaces `path` when the block ends well, and goes when it doesn't."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    left = re.compile(rf"\.{re.escape(path.name)}\.\w{{8}}")
+    for stray in path.parent.iterdir():     # of a run that was killed
+        if left.fullmatch(stray.name):
+            shutil.rmtree(stray, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield temporary
@@ -72,6 +77,14 @@ def keep_run(folder, description):
     """
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     marker = Path(folder) / "run_of.json"
-    if Path(folder).exists() and (not marker.exists() or json.loads(marker.read_text()) != {"sha256": digest}):
+    if Path(folder).exists() and _read(marker) != {"sha256": digest}:
         shutil.rmtree(folder)
     write_json(marker, {"sha256": digest})
+
+
+def _read(path):
+    """A JSON file's value; None where there is none, or where a full disk or a power failure left it empty."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None

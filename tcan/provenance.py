@@ -37,6 +37,11 @@ def identity(folder):
         return sha256_of_folder(folder)
 
 
+def identities(*folders):
+    """What half a training was begun on, for the configuration of its checkpoint: on other inputs it isn't gone on with."""
+    return {"inputs": [identity(folder) for folder in folders]}
+
+
 def _versions():
     found = {}
     for name in PACKAGES:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 
@@ -50,6 +51,8 @@ def _scalar(kind, value, where, meta):
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
         raise UserError(f"{where}: expected {words[kind]}, got {value!r}")
+    if kind is float and not math.isfinite(value):
+        raise UserError(f"{where}: expected a finite number, got {value!r}")
     if "choices" in meta and value not in meta["choices"]:
         raise UserError(f"{where}: expected one of {', '.join(map(str, meta['choices']))}, got {value!r}")
     if "min" in meta and not value >= meta["min"]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tcan.errors import UserError
 
+SOURCE = "pybullet"     # of the motions, a folder of data/raw
 FIELDS = (("duration", 1), ("position", 3), ("root", 4), ("chest", 4), ("neck", 4),
           ("right_hip", 4), ("right_knee", 1), ("right_ankle", 4), ("right_shoulder", 4), ("right_elbow", 1),
           ("left_hip", 4), ("left_knee", 1), ("left_ankle", 4), ("left_shoulder", 4), ("left_elbow", 1))

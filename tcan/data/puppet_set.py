@@ -10,7 +10,7 @@ from tcan.data import clips
 from tcan.data.body import extra_height
 from tcan.data.camera import place_camera
 from tcan.data.characters import Character
-from tcan.data.motion import JOINT, excerpt, facing, load_motions, resample, standing_pose, turned
+from tcan.data.motion import JOINT, SOURCE, excerpt, facing, load_motions, resample, standing_pose, turned
 from tcan.data.puppets import FPS, stage, training_motion
 from tcan.data.render import limb_lengths, render_clip
 from tcan.data.scenery import random_scene
@@ -40,7 +40,7 @@ def make_set(name, config, raw, out, exact):
     if name not in data.sets or data.sets[name].kind != "puppets":
         known = [known for known, spec in data.sets.items() if spec.kind == "puppets"]
         raise UserError(f"--set: expected a set of kind puppets ({', '.join(known) or 'none is declared'}), got {name!r}")
-    motions = load_motions(Path(raw) / "pybullet")
+    motions = load_motions(Path(raw) / SOURCE)
     for field in ("train_motions", "test_motions"):
         if unknown := sorted(set(getattr(puppets, field)) - set(motions)):
             raise UserError(f"data.puppets.{field}: expected motions of {', '.join(motions)}; got {', '.join(unknown)}")
@@ -59,7 +59,7 @@ def make_set(name, config, raw, out, exact):
             rows.append({"id": clip, "split": split, "source": "puppets", "fps": FPS, "frames": len(frames),
                          "height": data.size, "width": data.size, "sha256": digest})
         clips.write_table(frames_folder, rows)
-        record = {"command": f"puppets {name}", "seed": config.seed, "inputs": [Path(raw) / "pybullet"],
+        record = {"command": f"puppets {name}", "seed": config.seed, "inputs": [Path(raw) / SOURCE],
                       "config": {"size": data.size, "clip_frames": data.clip_frames, "puppets": puppets.options(data.sets[name].split)}}
         provenance.write_run(frames_folder, **record)
         provenance.write_run(exact_folder, **record)

@@ -21,6 +21,7 @@ from tcan.data.left_out import LeftOut
 from tcan.data.pictures import squared
 from tcan.data.shards import of_shard
 from tcan.errors import UserError
+from tcan.files import sha256_of, sha256_of_folder
 from tcan.imports import sha256_of_code
 
 SOURCE = "tiktok"
@@ -91,7 +92,10 @@ def make_shard(options, size, seed, raw, out, shard=0, shards=1, split=None):
         left_out.tell(f"shard {shard} of {shards}", lost, len(rows) + len(lost))
 
     print(f"{raw}: the {layout.name} layout, {len(layout.train)} train clips, {len(tests)} test videos", file=sys.stderr)
-    grow(out, {**config, "code": sha256_of_code(__name__), "ids": ids, "seed": seed}, ids, make, finish)
+    fetched = Path(raw) / "run.json"
+    begun = {"raw": sha256_of(fetched) if fetched.exists() else None,
+             "given": sha256_of_folder(options.test_frames) if options.test_frames and split != "train" else None}
+    grow(out, {**config, **begun, "code": sha256_of_code(__name__), "ids": ids, "seed": seed}, ids, make, finish)
 
 
 def _write(clip, split, source, folder, size, fit):

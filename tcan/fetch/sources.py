@@ -62,8 +62,9 @@ class Package:
 
     @property
     def fingerprint(self):
-        """Hex sha256 that changes whenever something else would be fetched."""
-        return self.sha256
+        """Hex sha256 that changes whenever something else would be fetched or taken out of it."""
+        members = sorted((member.path, member.file, member.sha256) for member in self.members)
+        return hashlib.sha256(json.dumps([self.wheel, self.sha256, members]).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import dataclasses
 import importlib.metadata
 import itertools
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -78,10 +79,14 @@ def run(args, config):
     print(args.out)
     if args.preview:
         drawn = draw(poses, max(pipeline.config.pose_canvas, min(picture.shape[:2])), picture.shape[:2])
-        path = args.out.with_suffix(".preview.mp4")
+        path = _preview(args.out)
         shown = zip(itertools.repeat(picture), video.pictures(fps, args.start, args.frames), drawn, frames, strict=False)
         write(path, (side_by_side(row) for row in shown), fps, **made)
         print(path)
+
+
+def _preview(out):
+    return out.with_suffix(".preview.mp4")
 
 
 def _checked(args, config):
@@ -98,13 +103,16 @@ def _checked(args, config):
         raise UserError(f"--overlap: expected less than the window's {options.window} frames, got {options.overlap}")
     for name, least in (("fps", 0.1), ("start", 0), ("frames", 1), ("size", 1)):
         value = getattr(args, name)
-        if value is not None and not value >= least:
+        if value is not None and not least <= value < math.inf:
             raise UserError(f"--{name}: expected at least {least}, got {value}")
     if args.out.suffix != ".mp4":
         raise UserError(f"--out: expected a file name that ends in .mp4, got {args.out}")
     parent = next(folder for folder in args.out.absolute().parents if folder.exists())
-    if args.out.is_dir() or not os.access(parent, os.W_OK):
+    if args.out.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
         raise UserError(f"--out: expected a place to write to, got {args.out}; choose another")
+    for path in (args.out, *([_preview(args.out)] if args.preview else [])):
+        if path.resolve() in (args.source.resolve(), args.driving.resolve()):
+            raise UserError(f"--out: expected a file of its own, got {path}, which is read; choose another")
     model = args.model or Path("models", config.scale, row.model)
     if not (model / "model_index.json").exists():
         raise UserError(f"{model}: expected a trained model, found none; run `make reproduce` first, or give one with --model")

@@ -7,8 +7,6 @@ Weights are kept as float32, as they are published: trainings start from them, a
 model is float16 in any case. Each network arrives whole or not at all (tcan/models/published.py), and has Stable Diffusion 1.5's shape.
 """
 
-import shutil
-
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -32,8 +30,6 @@ def run(args, config):
     chosen = {"vae": {"vae": VAE}, "denoiser": {"unet": args.denoising, "controlnet": args.controlnet}, "appearance": {"unet": args.appearance},
               "mm1": {"mm1": "animatediff_mm1"}, "mm2": {"mm2": "animatediff_mm2"}}[args.part]
     inputs = [find(kind, args.raw / source) for kind, source in chosen.items()]
-    for left in args.out.parent.glob(f".{args.out.name}.*"):  # gigabytes that a killed run of this part left
-        shutil.rmtree(left)
     with atomic_dir(args.out) as folder:
         for (kind, _), path in zip(chosen.items(), inputs, strict=True):
             network = published.load(kind, path)

@@ -17,6 +17,10 @@ class Foundation:
     def __init__(self, folder):
         self.folder = Path(folder)
 
+    def parts(self, *names):
+        """The folders of those of these parts that are there: what a training that reads them stands on, whatever is made beside them."""
+        return [self.folder / name for name in names if (self.folder / name).exists()]
+
     def vae(self):
         """An AutoencoderKL or a PatchAutoencoder, as its config.json says."""
         folder = self._existing("vae")

@@ -172,6 +172,10 @@ def _settings(kind, args, table):
     if kind in NETWORKS:
         folder, names = NETWORKS[kind]
         return {"person": args.person, "batch": args.batch, "weights": {name: sha256_of(args.raw / folder / name) for name in names}}
+    if kind == "blazepose":
+        return {"weights": provenance.identity(args.raw / "mediapipe")} if args.raw else {}
+    if kind == "exact+errors":
+        return {"exact": provenance.identity(args.exact)}
     if kind == "openpose_json":
         return {"person": args.person, "files": {clip: sha256_of_folder(args.raw / kind / clip) for clip in table["id"]}}
     return {}

@@ -11,7 +11,7 @@ from tcan.imports import sha256_of_code
 from tcan.models.autoencoder import decode, encode, to_tensor
 from tcan.models.foundation import as_float16
 from tcan.models.patch_autoencoder import PatchAutoencoder
-from tcan.provenance import write_run
+from tcan.provenance import identities, write_run
 from tcan.train import loop
 from tcan.train.muon import Muon
 from tcan.train.processes import accelerator
@@ -36,8 +36,8 @@ def train(args, config, sections):
         decoded = decode(vae, latents + LATENT_NOISE * latents.std().detach() * noise)
         return laplacian_l1(decoded, pictures) + 4 * functional.mse_loss(decoded, pictures)
 
-    losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved(*sections), code=code, seed=seed, steps=part.steps,
-                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.2, ema=0.99, processes=processes,
+    losses = loop.train({"vae": vae}, loss, name="autoencoder", config=config.resolved(*sections) | identities(args.pool), code=code, seed=seed,
+                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.2, ema=0.99, processes=processes,
                         optimizer=Muon)
     sample = sample.to(processes.device)
     with torch.no_grad():

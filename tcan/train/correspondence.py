@@ -85,7 +85,7 @@ class AttentionTeacher:
         """pairs: for each item of the batch the key points (18, 2) of its source and of its target, in pixels of `size` x `size`; None: nothing is said of it.
         -> scalar tensor, in nats, the mean over the attentions that are taught."""
         found, places = [], {}
-        for name in {name for name, _ in self.seen}:
+        for name in sorted({name for name, _ in self.seen}):    # a set's own order differs from process to process
             query, key = self.seen[name, "to_q"].float(), self.seen[name, "to_k"].float()
             grid = math.isqrt(query.shape[1])
             if grid < self.smallest:

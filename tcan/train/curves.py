@@ -28,7 +28,9 @@ class Curves:
 
 def _drop_after(table, done):
     """Drop the rows of one of dvclive's tables (step, value) past step `done`."""
-    head, *rows = table.read_text().splitlines(keepends=True)
+    head, *rows = table.read_text().splitlines(keepends=True) or [""]
+    if "step" not in head.split():      # a full disk may leave an empty file
+        return table.unlink()
     step = head.rstrip("\n").split("\t").index("step")
     with atomic_file(table) as temporary:
         temporary.write_text(head + "".join(row for row in rows if int(row.split("\t")[step]) <= done))

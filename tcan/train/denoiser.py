@@ -25,7 +25,7 @@ from tcan.models.attention import ReferenceAttention
 from tcan.models.autoencoder import factor
 from tcan.models.foundation import as_float16
 from tcan.models.patch_autoencoder import PatchAutoencoder
-from tcan.provenance import write_run
+from tcan.provenance import identities, write_run
 from tcan.train import loop
 from tcan.train.adversary import Adversary, folded
 from tcan.train.correspondence import AttentionTeacher
@@ -133,7 +133,7 @@ def draft(args, config, sections):
         return (diffusion.loss(networks.scheduler, predicted, batch.clean, batch.noise, batch.timesteps)
                 + part.teaching * networks.teacher.loss(batch.pairs, config.data.size))
 
-    losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved(*sections),
+    losses = loop.train({"unet": unet, "controlnet": controlnet}, loss, name="denoiser", config=config.resolved(*sections) | identities(args.pool, args.vae),
                         code=code, seed=seed, steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.75, ema=part.ema,
                         processes=processes, optimizer=Muon)
     networks.save(args.out, losses, command="foundation draft", config=config.resolved(*sections), seed=seed,
@@ -175,7 +175,8 @@ def sharpen(args, config, sections, section):
         return (error + part.teaching * taught
                 + adversary.beside(error, batch.clean, made, context, unet.conv_out.weight, own.adversary, step, generator))
 
-    losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="sharpen", config=config.resolved(*sections),
+    begun = config.resolved(*sections) | identities(args.pool, args.vae, args.start)
+    losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="sharpen", config=begun,
                         code=code, seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
                         processes=processes, optimizer=Muon)
     with torch.no_grad():

@@ -13,17 +13,11 @@ rule. Trained on rendered people in all poses, and on photographed ones where pa
 On a GPU where there is one. What is drawn (pictures, noise, timesteps) is drawn on the CPU, so that both devices are trained on the same.
 """
 
-import numpy as np
-
 from tcan.commands.foundation import PARTS
-from tcan.data.photographs import Photographs
 from tcan.errors import UserError
-from tcan.files import atomic_dir
-from tcan.provenance import write_run
-from tcan.train import autoencoder, decoder, denoiser, motion_modules
-from tcan.train.rendered import render
+from tcan.train import autoencoder, decoder, denoiser, motion_modules, pools
 
-SHARPENINGS = {"finished_pool": "sharpening", "sharpened": "sharpening", "photographed_pool": "photographs", "denoiser": "photographs"}  # their sections
+SHARPENINGS = {"sharpened": "sharpening", "denoiser": "photographs"}  # their sections
 SECTIONS = ("data", "pose", "foundation", "diffusion", "appearance")
 
 
@@ -33,7 +27,7 @@ def run(args, config):
             raise UserError(f"foundation {args.part}: expected --{option}, got none")
     match args.part:
         case "pool" | "finished_pool" | "photographed_pool":
-            _pool(args, config)
+            pools.make(args, config)
         case "autoencoder":
             autoencoder.train(args, config, SECTIONS)
         case "draft":
@@ -44,18 +38,3 @@ def run(args, config):
             decoder.train(args, config, SECTIONS)
         case _:
             motion_modules.train(args, config, SECTIONS)
-
-
-def _pool(args, config):
-    part, count, kind, photographs = config.foundation.denoiser, config.foundation.denoiser.pool, {}, None
-    if args.part in SHARPENINGS:
-        own = getattr(config.foundation, SHARPENINGS[args.part])
-        count, kind = own.pool, {"finished": own.finished, "photographed": own.photographed, "first": part.pool}
-        if own.photographed:
-            photographs = Photographs.load(args.raw / "photographs", args.raw / "mediapipe")
-    frames, poses, points = render(args.raw, config, count, pictures=1 + part.targets, photographs=photographs, **kind)
-    with atomic_dir(args.out) as folder:
-        np.save(folder / "frames.npy", frames)
-        np.save(folder / "poses.npy", poses)
-        np.save(folder / "points.npy", points)
-        write_run(folder, command=f"foundation {args.part}", config=config.resolved("data", "pose"), seed=config.seed, extra={"scenes": len(frames), **kind})

@@ -14,12 +14,13 @@ import torch
 from torch.nn import functional
 
 from tcan import models, seeds  # noqa: F401
+from tcan.data import motion
 from tcan.files import atomic_dir
 from tcan.imports import sha256_of_code
 from tcan.models.autoencoder import to_tensor
 from tcan.models.foundation import as_float16
 from tcan.pose.keypoints import INDEX, MIRRORED
-from tcan.provenance import write_run
+from tcan.provenance import identities, write_run
 from tcan.train import loop
 from tcan.train.processes import accelerator
 
@@ -43,8 +44,9 @@ def run(args, config):
         pictures, joints = moved(to_tensor(frames[item.numpy()]), xy[item], generator)
         return cross_entropy(logits(network, spoilt(pictures, generator).to(processes.device)), joints.to(processes.device))
 
-    losses = loop.train({"network": network}, loss, name="keypoint_network", config=config.resolved(*SECTIONS), code=code, seed=seed,
-                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.2, ema=part.ema,
+    losses = loop.train({"network": network}, loss, name="keypoint_network",
+                        config=config.resolved(*SECTIONS) | identities(args.raw / motion.SOURCE), code=code, seed=seed, steps=part.steps,
+                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=100, decay=0.2, ema=part.ema,
                         processes=processes)
     with atomic_dir(args.out) as folder:
         as_float16(network).save_pretrained(folder)
@@ -130,10 +132,10 @@ def spoilt(pictures, generator):
 
 def _render(raw, config):
     """Rendered people, uint8 (n, h, w, 3), and their exact key points, float32 tensor (n, 18, 2). No test motion is used."""
-    from tcan.data.motion import load_motions
+    from tcan.data.motion import SOURCE, load_motions
     from tcan.data.puppets import render_pool
 
-    puppets, motions = config.data.puppets, load_motions(raw / "pybullet")
+    puppets, motions = config.data.puppets, load_motions(raw / SOURCE)
     frames, xy = render_pool(config.measures.keypoint_network.pool, config.data.size, puppets.supersample, seeds.derive(config.seed, "keypoint_network"),
                              {name: motions[name] for name in puppets.train_motions}, pictures=1, workers=os.cpu_count())
     return frames[:, 0], torch.from_numpy(xy[:, 0])

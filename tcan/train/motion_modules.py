@@ -10,13 +10,14 @@ import time
 import torch
 
 from tcan import diffusion
+from tcan.data import motion
 from tcan.diffusion import TRAIN_STEPS, scheduler
 from tcan.files import atomic_dir
 from tcan.imports import sha256_of_code
 from tcan.models.attention import ReferenceAttention
 from tcan.models.foundation import as_float16
 from tcan.models.patch_autoencoder import PatchAutoencoder
-from tcan.provenance import write_run
+from tcan.provenance import identities, write_run
 from tcan.train import loop
 from tcan.train.adversary import folded, of_pairs, pair_context, pairs
 from tcan.train.few_steps import noised_or_guessed, rooted
@@ -83,8 +84,9 @@ def train(args, config, sections):
         context = pair_context(clean[:, 0], folded(pose, side).unflatten(0, (part.batch, length)))
         return error + adversary.beside(error, pairs(clean), pairs(made), context, last_layer, part.adversary, step, generator)
 
-    losses = loop.train({"video": video, "adversary": adversary}, loss, name=args.part, config=config.resolved(*sections), code=code, seed=seed,
-                        steps=part.steps, learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=0.2, processes=processes, optimizer=Muon)
+    begun = {**config.resolved(*sections), "frames": length, **identities(args.vae, args.denoiser, args.raw / motion.SOURCE)}
+    losses = loop.train({"video": video, "adversary": adversary}, loss, name=args.part, config=begun, code=code, seed=seed, steps=part.steps,
+                        learning_rate=part.learning_rate, run=args.run, checkpoint_every=50, decay=0.2, processes=processes, optimizer=Muon)
     with atomic_dir(args.out) as folder:
         adapter.load_state_dict({key: value for key, value in video.state_dict().items() if "motion_modules" in key})
         as_float16(adapter).save_pretrained(folder)

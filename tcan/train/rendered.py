@@ -11,12 +11,12 @@ from tcan.models.autoencoder import encode, to_tensor
 def render(raw, config, count, **kind):
     """Rendered people and their drawn poses, both uint8 (n, k, h, w, 3), and key points (n, k, 18, 2): `pictures` of each, or clips of `clip_frames`.
     No test motion is used."""
-    from tcan.data.motion import load_motions
+    from tcan.data.motion import SOURCE, load_motions
     from tcan.data.puppets import render_pool
     from tcan.pose.draw import draw
     from tcan.pose.keypoints import Keypoints
 
-    puppets, size, motions = config.data.puppets, config.data.size, load_motions(raw / "pybullet")
+    puppets, size, motions = config.data.puppets, config.data.size, load_motions(raw / SOURCE)
     frames, xy = render_pool(count, size, puppets.supersample, config.seed, {name: motions[name] for name in puppets.train_motions},
                              workers=os.cpu_count(), **kind)
     flat = xy.reshape(-1, 18, 2)

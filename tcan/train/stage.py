@@ -3,7 +3,7 @@
 import time
 
 from tcan.files import atomic_dir
-from tcan.provenance import identity, write_run
+from tcan.provenance import identities, write_run
 from tcan.train import loop
 
 OPTIONS = ("steps", "learning_rate", "checkpoint_every", "gradient_clip", "accumulate", "ema", "live_curves", "sample_every")  # of loop.train
@@ -17,9 +17,8 @@ def train_stage(stage, loss, sample, strip, processes, args, config, *, name, op
     code: as in loop.train.
     """
     started = time.time()
-    given = {"inputs": [identity(path) for path in inputs]}  # half a training on other ones isn't gone on with
-    losses = loop.train(stage.modules, loss, name=name.replace(" ", "-"), config=resolved | given, code=code, seed=config.seed, processes=processes,
-                        sample=sample, run=args.run, stream=name.split()[0], **{option: getattr(options, option) for option in OPTIONS})
+    losses = loop.train(stage.modules, loss, name=name.replace(" ", "-"), config=resolved | identities(*inputs), code=code, seed=config.seed,
+                        processes=processes, sample=sample, run=args.run, stream=name.split()[0], **{option: getattr(options, option) for option in OPTIONS})
     if processes.is_main_process:
         with atomic_dir(args.out) as folder:
             stage.save(folder)

@@ -124,7 +124,8 @@ def run(args, config):
         strip.write(step, clips, source, driving, lambda noisy, timestep: stage.predict(given, noisy, timestep, pose))
 
     strip = Strips(args.run / "samples", foundation, config, processes.device)
-    train_stage(stage, loss, sample, strip, processes, args, config, name=f"stage1 {args.name}", options=options, inputs=[args.latents, args.foundation],
+    train_stage(stage, loss, sample, strip, processes, args, config, name=f"stage1 {args.name}", options=options,
+                inputs=[args.latents, *foundation.parts("vae", "denoiser", "appearance")],
                 resolved={**config.resolved(*SECTIONS), "appa": model.appa, "train_controlnet": model.train_controlnet}, code=code)
 
 

@@ -133,7 +133,8 @@ def run(args, config):
 
     strip = Strips(args.run / "samples", foundation, config, processes.device)
     train_stage(stage, loss, sample, strip, processes, args, config, name=f"stage2 {args.name}", options=options,
-                inputs=[args.latents, args.foundation, args.stage1], resolved={**config.resolved(*SECTIONS), "model": vars(model)}, code=code)
+                inputs=[args.latents, *foundation.parts("vae", "denoiser", model.motion_module), args.stage1],
+                resolved={**config.resolved(*SECTIONS), "model": vars(model)}, code=code)
 
 
 def draw_window(lengths, frames, generator):

@@ -100,6 +100,8 @@ def test_frames_without_anybody_are_told(run, tmp_path):
 @pytest.mark.parametrize(("words", "message"), [
     (["--frames", "0"], "--frames: expected at least 1, got 0"),
     (["--fps", "0"], "--fps: expected at least 0.1"),
+    (["--fps", "inf"], "--fps: expected at least 0.1, got inf"),
+    (["--tau", "inf"], "tau: expected a finite number, got inf"),
     (["--start", "60"], "--start: expected a time before the end"),
     (["--window", "4", "--overlap", "4"], "--overlap: expected less than the window's 4 frames"),
     (["--steps", "0"], "steps: expected at least 1, got 0"),
@@ -122,6 +124,18 @@ def test_places_that_cant_be_written_are_named_first(run, tmp_path):
     for out in ("out.avi", "out", tmp_path):
         code, _, told = run(out=tmp_path / out)
         assert code == 2 and told.startswith("error: --out: expected") and len(told.splitlines()) == 1
+
+
+def test_what_is_read_is_never_written(run, source, driving, tmp_path):
+    before = driving.read_bytes()
+    for words, out in (((), driving), (("--preview",), driving.with_name("driving.mp4"))):
+        if words:
+            driving = driving.rename(tmp_path / "driving.preview.mp4")
+        code, _, told = run(*words, driving=driving, out=out)
+        assert code == 2 and told.startswith("error: --out: expected a file of its own") and "which is read; choose another" in told
+        assert driving.read_bytes() == before
+    code, _, told = run(driving=driving, out=source / "out.mp4")
+    assert code == 2 and told.startswith("error: --out: expected a place to write to")
 
 
 def test_files_that_are_something_else_are_named(run, source, driving, tmp_path):

@@ -115,6 +115,14 @@ def mutations():
             at("scales", "lite", "data", "sets", value={"puppets": {"kind": "puppets", "estimator": "exact+errors"}}),
         "data.puppets.further_clips: expected at least 1 for the set puppets_further": at("scales", "lite", "data", "puppets", "further_clips", value=0),
         "and test_motions to make it of, got 40 and no motion": at("scales", "lite", "data", "puppets", "test_motions", value=[]),
+        "data.puppets.test_motions: expected at least one for 7 test clips, got none":
+            lambda document: (at("scales", "lite", "data", "sets", value={"puppets": {"kind": "puppets", "estimator": "exact+errors"}})(document),
+                              at("scales", "lite", "claims", "held_out", value=[])(document),
+                              at("scales", "lite", "data", "puppets", "test_motions", value=[])(document)),
+        "data.videos.sports2d_walk.split: expected train or test, since a character of split bizarre is a single picture, got 'bizarre'":
+            at("scales", "lite", "data", "videos", "sports2d_walk", "split", value="bizarre"),
+        "claims.errors.rates: expected whole per cents above 0, which name the rows, got 0.124":
+            at("scales", "lite", "claims", "errors", "rates", value=[0.12, 0.124, 0.3]),
         "data.sets.puppets_further: expected a set of kind puppets without a split beside it, got none":
             at("scales", "lite", "data", "sets", "puppets", "kind", value="video"),
         "data.sets.more: expected a name that ends in _further, by which DVC passes it by, got 'more'": at("scales", "lite", "data", "sets", value={

@@ -140,7 +140,7 @@ def test_single_files_of_their_authors(part, kind, source, suffix, tmp_path):
 
 
 def test_folders_of_pickles(tmp_path):
-    (tmp_path / ".out.killed" / "unet").mkdir(parents=True)
+    (tmp_path / ".out.killed_1" / "unet").mkdir(parents=True)
     write_folder(tmp_path / "raw" / "realistic_vision" / "unet", "unet", made("unet")[1], name="diffusion_pytorch_model.bin")
     convert("appearance", tmp_path / "raw", tmp_path / "out")
     assert (tmp_path / "out" / "diffusion_pytorch_model.safetensors").exists()

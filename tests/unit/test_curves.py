@@ -31,6 +31,13 @@ def test_what_came_after_the_last_checkpoint_counts_once(tmp_path):
     assert table(tmp_path) == [(step, step / 8) for step in range(1, 9)]
 
 
+def test_a_table_that_a_full_disk_left_empty_begins_anew(tmp_path):
+    log(tmp_path, range(1, 4))
+    (tmp_path / "plots/metrics/loss.tsv").write_text("")
+    log(tmp_path, range(4, 6), done=3)
+    assert table(tmp_path) == [(step, step / 8) for step in (4, 5)]
+
+
 def test_a_training_that_was_killed_has_the_curve_of_a_whole_one(tmp_path):
     class Killed(Exception):
         pass

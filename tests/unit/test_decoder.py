@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tcan import models  # noqa: F401
 from tcan.errors import UserError
 from tcan.models.autoencoder import decode, encode, to_tensor
 from tcan.models.patch_autoencoder import PatchAutoencoder
-from tcan.train import decoder
+from tcan.train import decoder, foundation, loop
 from tcan.train.foundation import SECTIONS
 
 SCENES, SIDE = 8, 32
@@ -84,6 +85,24 @@ def test_interrupted_it_comes_to_the_same(folders, smoke, monkeypatch):
     assert (again.out / "diffusion_pytorch_model.safetensors").read_bytes() != whole
 
 
+@pytest.mark.parametrize(("part", "inputs"), [("autoencoder", ["pool"]), ("draft", ["pool", "vae"]), ("sharpened", ["pool", "vae", "start"])])
+def test_half_a_training_is_of_its_inputs(part, inputs, folders, smoke, monkeypatch):
+    """What a checkpoint of the foundation's trainings is of, beside options and code: another pool, or another start, is no way to go on."""
+    np.save(folders.pool / "points.npy", np.full((SCENES, 3, 18, 2), np.nan, np.float32))
+    start = folders.run.with_name("start")
+    shutil.copytree(folders.denoiser, start)
+    arguments = argparse.Namespace(**{**vars(folders), "part": part, "start": start})
+    monkeypatch.setattr(loop, "train", lambda *args, config, **options: begun.append(config) or pytest.fail("begun"))
+    begun = []
+    for changed in (None, *inputs):
+        if changed:
+            (getattr(arguments, changed) / "another").write_text("more")
+        with pytest.raises(pytest.fail.Exception, match="begun"):
+            foundation.run(arguments, smoke)
+    assert [[is_ == was for is_, was in zip(config["inputs"], begun[0]["inputs"], strict=True)] for config in begun] == [
+        [number >= changed for number in range(len(inputs))] for changed in range(len(inputs) + 1)]
+
+
 def test_it_learns_from_the_end_of_generation(folders, smoke, monkeypatch):
     """Plain loops: from the truth under the noise of one of the last steps on, as generation goes, never from its first."""
     config = dataclasses.replace(smoke, generate=dataclasses.replace(smoke.generate, steps=3))
@@ -133,8 +152,6 @@ def test_roots_are_least_where_pictures_are_exact(seed):
 
 
 def test_it_says_what_it_lacks(folders, smoke):
-    from tcan.train import foundation
-
     folders.denoiser = None
     with pytest.raises(UserError, match="foundation decoder: expected --denoiser, got none"):
         foundation.run(folders, smoke)

@@ -50,6 +50,11 @@ def test_names_what_the_foundation_models_are(stage):
     assert "scales.lite.foundation.source" in body(stage)["params"]
 
 
+@pytest.mark.parametrize("stage", ["data", "row", "external"])
+def test_names_what_its_rules_fetch(stage):
+    assert "tcan/fetch/declared" in body(stage)["deps"] and "sources" in body(stage)["params"]
+
+
 def test_groups_are_the_dicts_of_params_yaml():
     assert [STAGES[group]["foreach"] for group in ("model", "row", "external")] == ["${models}", "${rows}", "${external}"]
 

@@ -291,6 +291,17 @@ def test_a_killed_run_does_only_what_is_left(authors, tmp_path):
     assert killed(authors, out, 0) < total * 2 // 3
 
 
+def test_a_run_of_another_fetch_keeps_nothing(spoilt, tmp_path):
+    (spoilt / "run.json").write_text("fetched")
+    assert killed(spoilt, tmp_path / "set/000", 60) is None
+    kept = next(path for path in (tmp_path / "set/.000.part/set").rglob("*.png"))
+    kept.write_bytes(b"of the first fetch")
+    (spoilt / "run.json").unlink()
+    (spoilt / "run.json").write_text("fetched anew")
+    killed(spoilt, tmp_path / "set/000", 0)
+    assert not [path for path in (tmp_path / "set/000").rglob("*.png") if path.read_bytes() == b"of the first fetch"]
+
+
 def test_a_run_of_other_parameters_keeps_nothing(authors, tmp_path):
     assert killed(authors, tmp_path / "set/000", 60) is None
     assert (tmp_path / "set/.000.part").exists()

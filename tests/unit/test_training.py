@@ -1,5 +1,6 @@
 """Stage 1 and stage 2 train the paper's parts and no others; a killed training ends in the same bytes."""
 
+import argparse
 import dataclasses
 
 import numpy as np
@@ -11,7 +12,7 @@ from tcan import models  # noqa: F401
 from tcan.errors import UserError
 from tcan.pose.draw import draw
 from tcan.pose.keypoints import Keypoints
-from tcan.train import loop
+from tcan.train import loop, stage1, stage2
 from tcan.train.latents import TrainClips
 from tcan.train.muon import Muon
 from tcan.train.processes import accelerator
@@ -249,6 +250,20 @@ def test_errors_are_put_into_a_clips_poses_and_stay(clips):
     assert np.array_equal(dropped.pictures(kept), clips.pictures(kept)) and torch.equal(dropped.latents(places), clips.latents(places))
     assert np.array_equal(wrong(missing=0.0).pictures(places), clips.pictures(places))
     assert not np.array_equal(TrainClips(clips.paths[0].parent, 64, {"dropout": 0.5}, seed=2).pictures(places), dropped.pictures(places))
+
+
+@pytest.mark.parametrize(("stage", "parts"), [(stage1, ["vae", "denoiser"]), (stage2, ["vae", "denoiser", "mm1"])])
+def test_a_stage_is_of_the_parts_that_it_reads(stage, parts, clips, smoke, foundation, tmp_path, monkeypatch):
+    """Whatever is made beside them in the meantime, such as the other motion module, a checkpoint stays good."""
+    seen = {}
+    monkeypatch.setattr(stage, "train_stage", lambda *args, inputs, **options: seen.update(inputs=inputs))
+    smoke = with_stage2(smoke, frames=4)
+    if stage is stage2:
+        Stage1(smoke.models["base_mm1"], smoke, foundation).save(tmp_path / "made")
+    arguments = argparse.Namespace(name="plain" if stage is stage1 else "base_mm1", latents=tmp_path, foundation=foundation.folder, stage1=tmp_path / "made",
+                                   run=tmp_path / "run", out=tmp_path / "out")
+    stage.run(arguments, smoke)
+    assert seen["inputs"] == [tmp_path, *(foundation.folder / part for part in parts), *([tmp_path / "made"] if stage is stage2 else [])]
 
 
 def test_pairs_are_of_one_clip_and_far_enough_apart():

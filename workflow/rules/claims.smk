@@ -76,10 +76,12 @@ rule attention:
         f"outputs/{SCALE}/claims/attention/{{row}}/{{clip}}/run.json",
     params:
         generation=lambda wildcards: asdict(CONFIG.generation(wildcards.row)),
-        seed=CONFIG.seed,
+        row=lambda wildcards: depends_on(wildcards.row),
         model=lambda wildcards, input: Path(input.model[0]).parent,
     log:
         f"logs/{SCALE}/attention/{{row}}.{{clip}}.log",
+    benchmark:
+        f"benchmarks/{SCALE}/attention/{{row}}.{{clip}}.tsv"
     resources:
         mem_mb=3000,
         runtime=30,

@@ -14,6 +14,7 @@ from tcan import config as configuration
 from tcan.data.shards import shard_name
 from tcan.errors import UserError
 from tcan.fetch import sources as declared
+from tcan.files import sha256_of
 from tcan.imports import sources_of
 from tcan.sections import GENERATED
 from workflow.external import fingerprint, folders
@@ -72,6 +73,12 @@ def sets_with(split):
         "video": any(video.split == split for video in CONFIG.data.videos.values()),
     }
     return [name for name in CONFIG.data.sets_for(split) if declared.get(CONFIG.data.sets[name].kind, True)]
+
+
+def given(path):
+    """A fingerprint of a file or folder of the user's that params.yaml names: a file's time alone changes nothing. None where none is named, or none is there."""
+    path = Path(path) if path else None
+    return None if path is None or not path.exists() else fingerprint(path) if path.is_dir() else sha256_of(path)
 
 
 def clips_of(sets):

@@ -52,6 +52,7 @@ rule puppet_frames:
         code=code("tcan.data.puppet_set"),
     output:
         f"data/{SCALE}/frames/{{puppet_set}}/clips.csv",
+        f"data/{SCALE}/exact/{{puppet_set}}/run.json",
     params:
         puppets=lambda wildcards: CONFIG.data.puppets.options(CONFIG.data.sets[wildcards.puppet_set].split),
         size=(CONFIG.data.size, CONFIG.data.clip_frames),
@@ -82,6 +83,7 @@ rule tiktok_frames:
         f"data/{SCALE}/frames/{{tiktok_set}}/clips.csv",
     params:
         tiktok={**asdict(CONFIG.data.tiktok), "leakage": None},
+        given=(given(CONFIG.data.tiktok.manifest), given(CONFIG.data.tiktok.test_frames)),
         size=CONFIG.data.size,
         pins=pins([CONFIG.data.tiktok.source]),
     log:
@@ -104,6 +106,7 @@ rule tiktok_shard:
         f"data/{SCALE}/frames/{{sharded_set}}/shards/{{shard}}/clips.csv",
     params:
         tiktok={**asdict(CONFIG.data.tiktok), "leakage": None},
+        given=(given(CONFIG.data.tiktok.manifest), given(CONFIG.data.tiktok.test_frames)),
         size=CONFIG.data.size,
         shards=lambda wildcards: CONFIG.data.sets[wildcards.sharded_set].shards,
         pins=pins([CONFIG.data.tiktok.source]),
@@ -119,15 +122,20 @@ rule tiktok_shard:
         " --out data/{SCALE}/frames/{wildcards.sharded_set}/shards/{wildcards.shard}"
 
 
+MARKED = "exact+errors" in {CONFIG.data.sets[name].estimator for name in sets_of_kind("bizarre")}  # their key points are the data set's own, or made by hand
+
+
 rule bizarre_frames:
     input:
         raw=raw(["bizarre"]),
         code=code("tcan.data.bizarre"),
     output:
         f"data/{SCALE}/frames/{{bizarre_set}}/clips.csv",
+        *([f"data/{SCALE}/exact/{{bizarre_set}}/run.json"] if MARKED else []),
     params:
         bizarre=asdict(CONFIG.data.bizarre),
-        exact=lambda wildcards: f"--exact data/{SCALE}/exact/{wildcards.bizarre_set}" if estimator(wildcards.bizarre_set) == "exact+errors" else "",
+        by_hand=given(CONFIG.data.bizarre.keypoints),
+        exact=lambda wildcards: f"--exact data/{SCALE}/exact/{wildcards.bizarre_set}" if MARKED else "",
         size=CONFIG.data.size,
         seed=CONFIG.seed,
         pins=pins(["bizarre"]),

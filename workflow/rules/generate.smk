@@ -11,6 +11,11 @@ def code_of(row):
     return [*code("tcan.generate.rows", without=["tcan/baselines/"]), *(code(f"tcan.baselines.{baseline}") if baseline else [])]
 
 
+def depends_on(row):
+    """What a row's frames depend on beside its generation's options: all of it but what the tables say of it."""
+    return CONFIG.seed, CONFIG.pose.canvas, {**asdict(ROWS[row]), "title": None, "tables": None}
+
+
 rule generate:
     input:
         model=lambda wildcards: model_of(wildcards.row),
@@ -21,7 +26,7 @@ rule generate:
         f"outputs/{SCALE}/{{row}}/{{split}}/run.json",
     params:
         generation=lambda wildcards: asdict(CONFIG.generation(wildcards.row)),
-        row=lambda wildcards: (CONFIG.seed, CONFIG.pose.canvas, {**asdict(ROWS[wildcards.row]), "title": None, "tables": None}),
+        row=lambda wildcards: depends_on(wildcards.row),
         model=lambda wildcards, input: f"--model {Path(input.model[0]).parent}" if input.model else f"--foundation {FOUNDATION}" if input.foundation else "",
     log:
         f"logs/{SCALE}/generate/{{row}}.{{split}}.log",

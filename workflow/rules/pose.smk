@@ -25,6 +25,7 @@ def pose_params(name):
 rule poses:
     input:
         frames=f"data/{SCALE}/frames/{{set}}/clips.csv",
+        exact=lambda wildcards: f"data/{SCALE}/exact/{wildcards.set}/run.json" if estimator(wildcards.set) == "exact+errors" else [],
         raw=lambda wildcards: raw(pose_sources(wildcards.set)),
         code=code("tcan.pose.estimate"),
     output:

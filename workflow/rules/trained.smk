@@ -12,7 +12,7 @@ def pool_sources(wildcards):
 rule pool:
     input:
         raw=raw(MOTION_SOURCES),
-        code=code("tcan.data.puppets", "tcan.pose.draw"),
+        code=code("tcan.train.pools", without=["tcan/data/photographs.py", "tcan/pose/blazepose.py"]),  # of the sharpenings' pools alone
     output:
         f"models/{SCALE}/foundation/pool/run.json",
     params:
@@ -83,7 +83,7 @@ rule draft:
 rule sharpening_pool:
     input:
         raw=lambda wildcards: raw(pool_sources(wildcards)),
-        code=code("tcan.data.puppets", "tcan.data.photographs", "tcan.pose.draw"),
+        code=code("tcan.train.pools"),
     output:
         f"models/{SCALE}/foundation/{{sharpening_pool}}/run.json",
     params:

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,17 @@ def test_a_test_strip_shows_source_pose_truth_and_each_system(world):
         assert (tile(page, column, 1, top) == truth).all() and (tile(page, column, 3, top) == made).all()
     assert (tile(page, 0, 0, strips.MARGIN) == strips.picture(walk.folder / "0000.png")).all()
     assert 0 < (tile(page, 0, 0, top) > 0).mean() < 0.3    # a skeleton on black
+
+
+def test_what_a_killed_command_left_is_no_set(world):
+    before = strips.find_clips(world / "data", "test")
+    half = world / "data/frames/.human.a1b2c3d4"
+    half.mkdir()
+    (half / "clips.csv").write_text((before[0].folder.parent / "clips.csv").read_text())
+    try:
+        assert strips.find_clips(world / "data", "test") == before
+    finally:
+        shutil.rmtree(half)
 
 
 def test_labels_stay_on_the_page(world):

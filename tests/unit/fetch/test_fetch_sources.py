@@ -1,6 +1,7 @@
 """Declarations: what is there loads, and every mistake is one line that names the key."""
 
 import copy
+import dataclasses
 import re
 
 import pytest
@@ -51,6 +52,15 @@ def test_a_good_one(tmp_path):
     assert source.archive.keep == ["*/*"] and source.archive.limits == Limits(3, 4)
     assert load(tmp_path, changed({"archive limits": None})).archive.limits == Limits()
     assert load(tmp_path, changed({"licence": "BSD"})).fingerprint == source.fingerprint != load(tmp_path, changed({"archive keep": []})).fingerprint
+
+
+def test_a_package_is_another_with_other_members():
+    source = next(source for source in sources.load().values() if source.kind == "package")
+    assert dataclasses.replace(source, licence="BSD").fingerprint == source.fingerprint
+    assert dataclasses.replace(source, members=source.members[::-1]).fingerprint == source.fingerprint
+    renamed = dataclasses.replace(source.members[0], file="other")
+    for other in (source.members[1:], (renamed, *source.members[1:])):
+        assert dataclasses.replace(source, members=other).fingerprint != source.fingerprint
 
 
 @pytest.mark.parametrize(("changes", "message"), [
