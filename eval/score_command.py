@@ -63,7 +63,7 @@ def run(args):
 
     if args.out:
         all_writable([args.out])        # a folder has no name beside which the summary would stand
-    all_writable([path for path in (args.out, args.out and args.out.with_name(SUMMARY), args.html) if path], read=(args.generated, args.true))
+    all_writable([path for path in (args.out, args.out and args.out.with_name(SUMMARY), args.html) if path], read=(args.generated, *args.true))
     result = evaluate(args.generated, args.true, args.protocol, networks, args.weights, split=args.split, gaps=args.gaps, device=_device(args.device),
                       seed=args.seed, workers=args.workers, cache=args.cache, progress=heap.bounded(Progress()))
     for warning in result["warnings"]:

@@ -205,6 +205,14 @@ def test_places_that_cannot_be_written_are_told_before_the_work(command, tmp_pat
     assert {path.name for path in tmp_path.iterdir()} >= {"there", "null", "made.txt"} and not (tmp_path / "out").exists()
 
 
+def test_a_video_that_is_scored_is_not_written_over(tmp_path, capsys):
+    for name in ("gen.mp4", "true.mp4"):
+        (tmp_path / name).write_bytes(b"a video")
+    for name in ("gen.mp4", "true.mp4"):
+        assert main(["score", str(tmp_path / "gen.mp4"), str(tmp_path / "true.mp4"), "--networks", "--out", str(tmp_path / name)]) == 2
+        assert f"{name}: expected a file of its own" in capsys.readouterr().err and (tmp_path / name).read_bytes() == b"a video"
+
+
 def test_a_link_is_followed(command, tmp_path):
     (tmp_path / "kept").mkdir()
     (tmp_path / "link.json").symlink_to(tmp_path / "kept" / "metrics.json")
