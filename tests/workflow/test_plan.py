@@ -103,7 +103,7 @@ def test_edited_option_of_the_foundation(world, option, value, jobs):
     ("tcan/train/foundation.py", {}),
     ("tcan/config.py", {}),
     ("tcan/pose/retarget.py", EVERY_ROW),
-    ("data/smoke/exact/puppets/run.json", {"poses": 1, "latents": 1, "stage1": 1, "stage2": 2, **EVERY_ROW}),
+    ("data/lite/exact/puppets/run.json", {"poses": 1, "latents": 1, "stage1": 1, "stage2": 2, **EVERY_ROW}),
     ("weights/lite/mm2/config.json", {"stage2": 1, "generate": 2, "score": 1, "report": 1}),
 ])
 def test_edited_file(world, path, jobs):
