@@ -128,6 +128,6 @@ def test_dvc_records_it(theirs):
     printed = checkout.run("dvc", "repro", "--single-item", "external@theirs")
     assert "> snakemake results/lite/theirs/metrics.json --config scale=lite" in printed and "Select jobs to execute" not in printed
     recorded = yaml.safe_load((checkout / "dvc.lock").read_text())["stages"]["external@theirs"]
-    assert {dep["path"] for dep in recorded["deps"]} == {"their frames", "data/lite/frames", "eval"}
+    assert {dep["path"] for dep in recorded["deps"]} == {"their frames", "data/lite/frames", "tcan/fetch/declared", "eval"}
     assert "results/lite/theirs/summary.json" in checkout.run("dvc", "metrics", "show", "results/lite/theirs/summary.json", "--json")
     assert "external@theirs" not in checkout.run("dvc", "status", "external@theirs")
