@@ -186,6 +186,16 @@ class Decoder:
 
 
 @dataclass(frozen=True)
+class Rollouts:
+    """What the denoiser learns last, along generation's own steps (tcan/train/rollouts.py). `adversary`: as of Sharpening."""
+
+    steps: int = field(metadata={"min": 1})
+    learning_rate: float = field(metadata={"min": 0})
+    ema: float = field(metadata={"min": 0, "max": 1})
+    adversary: float = field(metadata={"min": 0})
+
+
+@dataclass(frozen=True)
 class Motion:
     """The motion modules mm1 and mm2 before stage 2. `adversary`: as of Sharpening."""
 
@@ -219,6 +229,7 @@ class Foundation:
     sharpening: Sharpening
     photographs: Sharpening
     decoder: Decoder
+    rollouts: Rollouts
     motion: Motion
     published: Published = Published()
 

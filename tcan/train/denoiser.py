@@ -1,4 +1,5 @@
-"""The foundation's denoiser: base UNet and pose ControlNet, trained together on rendered people, in three parts.
+"""The foundation's denoiser: base UNet and pose ControlNet, trained together on rendered people, in four parts, of which the last is
+tcan/train/rollouts.py.
 
 - draft: by squared error (diffusion.loss), from nothing. The pose is dropped for some items (so the UNet stands alone) and another picture of the same
   person is offered in self-attention, dropped for some (Stable Diffusion has this ability of following a reference from its billions of pictures);
@@ -6,7 +7,7 @@
 - sharpened: goes on from the draft, on scenes that come out like photographs of all sorts too. Squared error leaves the mean of all that could be there, and
   generation in few steps starts each step from the network's own guess, which it never saw in training. So here an Adversary judges what is predicted,
   each place's error counts by its root too, and a picture of each scene is noised from the network's own guess.
-- denoiser: the same once more, on scenes of which some are photographed. What is left is the mean of the weights before and after, which loses nothing of
+- photographed: the same once more, on scenes of which some are photographed. What is left is the mean of the weights before and after, which loses nothing of
   rendered people and draws photographed ones better than either (Wortsman et al. 2022).
 """
 
@@ -39,7 +40,7 @@ from tcan.train.rendered import encoded
 @dataclass
 class Batch:
     """source (scenes, c, h, w) and clean (b, c, h, w): latents; pose (b, 3, H, W) in 0..1; posed (b,), kept (scenes,): whether pose and reference are
-    there; pairs: what AttentionTeacher.loss takes."""
+    there; pairs: what AttentionTeacher.loss takes; target: (b,) numbers of scenes, and of pictures in them, that `clean` is of."""
 
     source: torch.Tensor
     clean: torch.Tensor
@@ -49,14 +50,16 @@ class Batch:
     posed: torch.Tensor
     kept: torch.Tensor
     pairs: list
+    target: tuple
 
 
 class Scenes:
     """The pool's scenes as latents on the device of `vae`, and batches drawn of them: `targets` pictures of each of the batch's scenes, beside its source."""
 
     def __init__(self, pool, vae, part):
-        frames, self.poses, self.points = (np.load(pool / f"{name}.npy") for name in ("frames", "poses", "points"))
-        self.latents, self.part = encoded(vae, frames), part
+        self.frames = np.load(pool / "frames.npy", mmap_mode="r")
+        self.poses, self.points = (np.load(pool / f"{name}.npy") for name in ("poses", "points"))
+        self.latents, self.part = encoded(vae, self.frames), part
 
     def draw(self, generator):
         """All draws are made on the CPU."""
@@ -73,7 +76,11 @@ class Scenes:
         kept = (torch.rand(scenes, generator=generator) >= part.reference_dropout).to(device)
         pairs = [(self.points[scene, first], self.points[scene, other]) if known else None
                  for scene, first, other, known in zip(target[0], order[:, 0].repeat_interleave(part.targets), target[1], posed, strict=True)]
-        return Batch(source, clean, pose, timesteps, noise, posed.to(device), kept, pairs)
+        return Batch(source, clean, pose, timesteps, noise, posed.to(device), kept, pairs, target)
+
+    def pictures(self, batch):
+        """uint8 (b, H, W, 3), those of the batch's targets."""
+        return self.frames[tuple(index.numpy() for index in batch.target)]
 
 
 class Networks:

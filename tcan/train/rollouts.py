@@ -1,0 +1,86 @@
+"""The foundation's denoiser, along generation's own steps: from pure noise, as a row is sampled, judged by the pictures that come out.
+
+A sharpening starts from the truth under some noise, or from the network's guess of that; generation starts from noise alone and goes from guess to guess,
+so by its last steps it is where the network was never trained (Huang et al. 2025 of video models). Here each training step runs generation to one
+of its steps, without a gradient, and what is predicted there is decoded and compared with the picture: by the Laplacian pyramid and the roots that the
+decoder learns from, in latents, and by an Adversary, without which the figures would come out in the mean of where they could be.
+"""
+
+import time
+
+import torch
+
+from tcan.imports import sha256_of_code
+from tcan.models.autoencoder import decode, to_tensor
+from tcan.models.patch_autoencoder import PatchAutoencoder
+from tcan.provenance import identities
+from tcan.train import loop
+from tcan.train.adversary import Adversary, folded
+from tcan.train.autoencoder import laplacian_l1
+from tcan.train.decoder import ROOTED, roots
+from tcan.train.denoiser import Networks, Scenes
+from tcan.train.few_steps import SMALL
+from tcan.train.muon import Muon
+from tcan.train.processes import accelerator
+
+IN_LATENTS = 0.3    # weight of the error in latents beside the pictures'
+
+
+def train(args, config, sections):
+    """args.pool and args.photographed: the scenes, of which batches are drawn by turns; args.vae: the autoencoder with its decoder finished."""
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    part, own, seed, started = config.foundation.denoiser, config.foundation.rollouts, config.seed, time.time()
+    processes, code = accelerator(), sha256_of_code(__name__)
+    vae = PatchAutoencoder.from_pretrained(args.vae, dtype=torch.float32, local_files_only=True).requires_grad_(False).to(processes.device)
+    pools = [Scenes(pool, vae, part) for pool in (args.pool, args.photographed)]
+    torch.manual_seed(seed)     # of the adversary
+    unet = UNet2DConditionModel.from_pretrained(args.start / "unet").train()
+    controlnet = ControlNetModel.from_pretrained(args.start / "controlnet").train()
+    networks = Networks(unet, controlnet, config, processes.device)
+    networks.scheduler.set_timesteps(config.generate.steps)
+    channels, side = pools[0].latents.shape[2:4]
+    adversary = Adversary(channels, channels + 3 * (pools[0].poses.shape[2] // side) ** 2).to(processes.device)
+
+    def loss(step, generator):
+        scenes = pools[step % len(pools)]
+        batch = scenes.draw(generator)
+        made = rollout(networks, batch, int(torch.randint(config.generate.steps, (), generator=generator)))
+        error = picture_error(vae, made, to_tensor(scenes.pictures(batch)).to(made.device)) + IN_LATENTS * latent_error(made, batch.clean)
+        context = torch.cat([(batch.source * batch.kept[:, None, None, None]).repeat_interleave(part.targets, dim=0),
+                             folded(batch.pose * batch.posed[:, None, None, None], side)], dim=1)
+        return error + adversary.beside(error, batch.clean, made, context, unet.conv_out.weight, own.adversary, step, generator)
+
+    begun = {**config.resolved(*sections), "steps": config.generate.steps} | identities(args.pool, args.photographed, args.vae, args.start)
+    losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="rollouts", config=begun,
+                        code=code, seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
+                        processes=processes, optimizer=Muon)
+    networks.save(args.out, losses, command=f"foundation {args.part}", config=config.resolved(*sections), seed=seed,
+                  inputs=[args.vae, args.start], extra=loop.figures(losses, started))
+
+
+def rollout(networks, batch, steps):
+    """What the networks predict, (b, c, h, w), after so many of generation's steps from the batch's noise on; a gradient reaches this prediction alone."""
+    scheduler, latents = networks.scheduler, batch.noise
+
+    def predict(timestep):
+        return networks.predict(latents, timestep.expand(len(latents)).to(latents.device), batch.pose, batch.posed, batch.kept)
+
+    networks.note(batch.source)
+    with torch.no_grad():
+        for timestep in scheduler.timesteps[:steps]:
+            latents = scheduler.step(predict(timestep), timestep, latents, return_dict=False)[0]
+    networks.teacher.seen = {}      # attention isn't taught here: nothing of it is kept
+    return predict(scheduler.timesteps[steps])
+
+
+def picture_error(vae, latents, pictures):
+    """Of decoded latents (b, c, h', w') from pictures (b, 3, h, w) in -1..1: as the finished decoder's (tcan/train/decoder.py)."""
+    decoded = decode(vae, latents)
+    return laplacian_l1(decoded, pictures) + ROOTED * roots(decoded - pictures)
+
+
+def latent_error(made, clean):
+    """Mean square, and mean root of each place's mean square, of latents (b, c, h, w)."""
+    squared = (made - clean).square().mean(dim=1)
+    return squared.mean() + (squared + SMALL).sqrt().mean()
