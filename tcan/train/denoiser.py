@@ -57,7 +57,7 @@ class Scenes:
     """The pool's scenes as latents on the device of `vae`, and batches drawn of them: `targets` pictures of each of the batch's scenes, beside its source."""
 
     def __init__(self, pool, vae, part):
-        self.frames = np.load(pool / "frames.npy", mmap_mode="r")
+        self.frames = np.load(pool / "frames.npy", mmap_mode="c")
         self.poses, self.points = (np.load(pool / f"{name}.npy") for name in ("poses", "points"))
         self.latents, self.part = encoded(vae, self.frames), part
 

@@ -18,7 +18,7 @@ SCENES, SIDE = 4, 32
 
 @pytest.fixture
 def sharpened(tmp_path, foundation_folder, smoke):
-    """`tcan foundation denoiser` from the toy denoiser on, of whose weights so much is kept -> {name: tensor} of UNet and ControlNet."""
+    """`tcan foundation photographed` from the toy denoiser on, of whose weights so much is kept -> {name: tensor} of UNet and ControlNet."""
     random = np.random.default_rng(0)
     pool = tmp_path / "pool"
     pool.mkdir()
@@ -31,7 +31,7 @@ def sharpened(tmp_path, foundation_folder, smoke):
 
     def run(kept):
         section = dataclasses.replace(smoke.foundation.photographs, learning_rate=0.1, kept=kept)
-        args = argparse.Namespace(part="denoiser", pool=pool, vae=tmp_path / "vae", start=foundation_folder / "denoiser", run=tmp_path / f"run{kept}",
+        args = argparse.Namespace(part="photographed", pool=pool, vae=tmp_path / "vae", start=foundation_folder / "denoiser", run=tmp_path / f"run{kept}",
                                   out=tmp_path / f"out{kept}")
         foundation.run(args, dataclasses.replace(smoke, foundation=dataclasses.replace(smoke.foundation, photographs=section)))
         return weights(args.out)

@@ -84,7 +84,7 @@ def world(tmp_path_factory, make_checkout, raw):
     checkout.snakemake("foundation")
     shutil.rmtree(checkout / "weights/lite", ignore_errors=True)
     shutil.copytree(checkout / "models/lite/foundation", checkout / "weights/lite",
-                    ignore=shutil.ignore_patterns("*pool", "autoencoder", "draft", "sharpened"))
+                    ignore=shutil.ignore_patterns("*pool", "autoencoder", "draft", "sharpened", "photographed"))
     set_param(checkout, "scales.lite.foundation.source", "shipped")
     checkout.commit()
     checkout.snakemake("--cores", "all", "reproduce")

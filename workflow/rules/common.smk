@@ -111,7 +111,7 @@ wildcard_constraints:
     bizarre_set=any_of(sets_of_kind("bizarre")),
     motion_module="mm1|mm2",
     sharpening_pool="finished_pool|photographed_pool",
-    sharpened="sharpened|denoiser",
+    sharpened="sharpened|photographed",
     stage1=any_of(STAGE1),
     model=any_of(MODELS),
     row=any_of(ROWS),

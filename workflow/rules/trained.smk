@@ -1,6 +1,6 @@
 # models/<scale>/foundation/<part>: trained here, on rendered people, and photographed ones where params.yaml says so.
 SHARPENINGS = {"finished_pool": CONFIG.foundation.sharpening, "photographed_pool": CONFIG.foundation.photographs}     # the pool of each
-SHARPENS = {"sharpened": ("finished_pool", "draft"), "denoiser": ("photographed_pool", "sharpened")}     # on which pool, from what on
+SHARPENS = {"sharpened": ("finished_pool", "draft"), "photographed": ("photographed_pool", "sharpened")}     # on which pool, from what on
 PHOTOGRAPHED_SOURCES = [*MOTION_SOURCES, *(["mediapipe", "photographs"] if any(part.photographed for part in SHARPENINGS.values()) else [])]
 POOL_OPTIONS = ("pool", "finished", "photographed")      # of a sharpening: what its pool depends on
 
@@ -135,7 +135,7 @@ rule decoder:
     input:
         pool=rules.pool.output,
         vae=rules.autoencoder.output,
-        denoiser=f"models/{SCALE}/foundation/denoiser/run.json",
+        denoiser=f"models/{SCALE}/foundation/photographed/run.json",
         code=code("tcan.train.foundation"),
     output:
         f"models/{SCALE}/foundation/vae/run.json",
@@ -156,7 +156,38 @@ rule decoder:
         runtime=360,
     shell:
         "python -m tcan foundation decoder --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool --vae models/{SCALE}/foundation/autoencoder"
-        " --denoiser models/{SCALE}/foundation/denoiser --run {params.run} --out models/{SCALE}/foundation/vae && rm -rf {params.run}"
+        " --denoiser models/{SCALE}/foundation/photographed --run {params.run} --out models/{SCALE}/foundation/vae && rm -rf {params.run}"
+
+
+rule denoiser:
+    input:
+        pool=rules.pool.output,
+        photographed=f"models/{SCALE}/foundation/photographed_pool/run.json",
+        vae=rules.decoder.output,
+        start=f"models/{SCALE}/foundation/photographed/run.json",
+        code=code("tcan.train.foundation"),
+    output:
+        f"models/{SCALE}/foundation/denoiser/run.json",
+    params:
+        denoiser=asdict(CONFIG.foundation.denoiser),
+        rollouts=asdict(CONFIG.foundation.rollouts),
+        diffusion=asdict(CONFIG.diffusion),
+        blocks=CONFIG.appearance.blocks,
+        steps=CONFIG.generate.steps,
+        run=f"runs/{SCALE}/foundation/denoiser",
+    log:
+        f"logs/{SCALE}/foundation/denoiser.log",
+    benchmark:
+        f"benchmarks/{SCALE}/foundation/denoiser.tsv"
+    threads: 2  # next to nothing can be done beside it, and Snakemake holds a rule that names none to one
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=360,
+    shell:
+        "python -m tcan foundation denoiser --scale {SCALE} --log {log} --pool models/{SCALE}/foundation/pool"
+        " --photographed models/{SCALE}/foundation/photographed_pool --vae models/{SCALE}/foundation/vae --start models/{SCALE}/foundation/photographed"
+        " --run {params.run} --out models/{SCALE}/foundation/denoiser && rm -rf {params.run}"
 
 
 rule motion_module:
