@@ -187,12 +187,13 @@ class Decoder:
 
 @dataclass(frozen=True)
 class Rollouts:
-    """What the denoiser learns last, along generation's own steps (tcan/train/rollouts.py). `adversary`: as of Sharpening."""
+    """What the denoiser learns last, along generation's own steps (tcan/train/rollouts.py). `adversary`, `kept`: as of Sharpening."""
 
     steps: int = field(metadata={"min": 1})
     learning_rate: float = field(metadata={"min": 0})
     ema: float = field(metadata={"min": 0, "max": 1})
     adversary: float = field(metadata={"min": 0})
+    kept: float = field(metadata={"min": 0, "max": 1})
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,19 @@ class Networks:
             return self.unet(noisy, timesteps, prompt, down_block_additional_residuals=[strength * value for value in down],
                              mid_block_additional_residual=strength * mid).sample.float()
 
+    def weights(self):
+        """Copies of all weights, for `keep`."""
+        return [value.detach().clone() for value in self._parameters()]
+
+    @torch.no_grad()
+    def keep(self, began, share):
+        """Make the weights their mean with those of `began`, which have this share in it."""
+        for value, before in zip(self._parameters(), began, strict=True):
+            value.lerp_(before, share)
+
+    def _parameters(self):
+        return [*self.unet.parameters(), *self.controlnet.parameters()]
+
     def save(self, out, losses, **run):
         with atomic_dir(out) as folder:
             as_float16(self.unet).save_pretrained(folder / "unet")
@@ -159,7 +172,7 @@ def sharpen(args, config, sections, section):
     unet = UNet2DConditionModel.from_pretrained(args.start / "unet").train()
     controlnet = ControlNetModel.from_pretrained(args.start / "controlnet").train()
     networks = Networks(unet, controlnet, config, processes.device)
-    began = [value.detach().clone() for module in (unet, controlnet) for value in module.parameters()]
+    began = networks.weights()
     last = slice(part.targets - 1, None, part.targets)      # picture of each scene
     channels, side = scenes.latents.shape[2:4]
     adversary = Adversary(channels, channels + 3 * (scenes.poses.shape[2] // side) ** 2).to(processes.device)
@@ -186,9 +199,7 @@ def sharpen(args, config, sections, section):
     losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="sharpen", config=begun,
                         code=code, seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
                         processes=processes, optimizer=Muon)
-    with torch.no_grad():
-        for value, before in zip((value for module in (unet, controlnet) for value in module.parameters()), began, strict=True):
-            value.lerp_(before, own.kept)
+    networks.keep(began, own.kept)
     networks.save(args.out, losses, command=f"foundation {args.part}", config=config.resolved(*sections), seed=seed,
                   inputs=[args.vae, args.start], extra=loop.figures(losses, started))
 

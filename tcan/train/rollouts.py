@@ -6,8 +6,10 @@ of its steps, without a gradient, and what is predicted there is decoded and com
 decoder learns from, in latents, and by an Adversary, without which the figures would come out in the mean of where they could be.
 """
 
+import dataclasses
 import time
 
+import numpy as np
 import torch
 
 from tcan.imports import sha256_of_code
@@ -18,7 +20,7 @@ from tcan.train import loop
 from tcan.train.adversary import Adversary, folded
 from tcan.train.autoencoder import laplacian_l1
 from tcan.train.decoder import ROOTED, roots
-from tcan.train.denoiser import Networks, Scenes
+from tcan.train.denoiser import Batch, Networks, Scenes
 from tcan.train.few_steps import SMALL
 from tcan.train.muon import Muon
 from tcan.train.processes import accelerator
@@ -27,26 +29,26 @@ IN_LATENTS = 0.3    # weight of the error in latents beside the pictures'
 
 
 def train(args, config, sections):
-    """args.pool and args.photographed: the scenes, of which batches are drawn by turns; args.vae: the autoencoder with its decoder finished."""
+    """args.pool and args.photographed: the scenes, each of half a batch; args.vae: the autoencoder with its decoder finished."""
     from diffusers import ControlNetModel, UNet2DConditionModel
 
     part, own, seed, started = config.foundation.denoiser, config.foundation.rollouts, config.seed, time.time()
     processes, code = accelerator(), sha256_of_code(__name__)
     vae = PatchAutoencoder.from_pretrained(args.vae, dtype=torch.float32, local_files_only=True).requires_grad_(False).to(processes.device)
-    pools = [Scenes(pool, vae, part) for pool in (args.pool, args.photographed)]
+    pools = both(args.pool, args.photographed, vae, part)
     torch.manual_seed(seed)     # of the adversary
     unet = UNet2DConditionModel.from_pretrained(args.start / "unet").train()
     controlnet = ControlNetModel.from_pretrained(args.start / "controlnet").train()
     networks = Networks(unet, controlnet, config, processes.device)
     networks.scheduler.set_timesteps(config.generate.steps)
+    began = networks.weights()
     channels, side = pools[0].latents.shape[2:4]
     adversary = Adversary(channels, channels + 3 * (pools[0].poses.shape[2] // side) ** 2).to(processes.device)
 
     def loss(step, generator):
-        scenes = pools[step % len(pools)]
-        batch = scenes.draw(generator)
+        batch, pictures = draw(pools, generator)
         made = rollout(networks, batch, int(torch.randint(config.generate.steps, (), generator=generator)))
-        error = picture_error(vae, made, to_tensor(scenes.pictures(batch)).to(made.device)) + IN_LATENTS * latent_error(made, batch.clean)
+        error = picture_error(vae, made, to_tensor(pictures).to(made.device)) + IN_LATENTS * latent_error(made, batch.clean)
         context = torch.cat([(batch.source * batch.kept[:, None, None, None]).repeat_interleave(part.targets, dim=0),
                              folded(batch.pose * batch.posed[:, None, None, None], side)], dim=1)
         return error + adversary.beside(error, batch.clean, made, context, unet.conv_out.weight, own.adversary, step, generator)
@@ -55,8 +57,23 @@ def train(args, config, sections):
     losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="rollouts", config=begun,
                         code=code, seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
                         processes=processes, optimizer=Muon)
+    networks.keep(began, own.kept)
     networks.save(args.out, losses, command=f"foundation {args.part}", config=config.resolved(*sections), seed=seed,
                   inputs=[args.vae, args.start], extra=loop.figures(losses, started))
+
+
+def both(first, second, vae, part):
+    """The Scenes of two pools, which share a batch of `part`, the first with what can't be halved."""
+    scenes = part.batch // part.targets
+    counts = {first: scenes - scenes // 2, second: scenes // 2}
+    return [Scenes(pool, vae, dataclasses.replace(part, batch=count * part.targets)) for pool, count in counts.items() if count]
+
+
+def draw(pools, generator):
+    """-> a Batch of all pools (`pairs` and `target`, which are of one pool, left out), and its pictures, uint8 (b, H, W, 3)."""
+    batches = [scenes.draw(generator) for scenes in pools]
+    together = {name: torch.cat([getattr(batch, name) for batch in batches]) for name in ("source", "clean", "pose", "timesteps", "noise", "posed", "kept")}
+    return Batch(**together, pairs=[], target=()), np.concatenate([scenes.pictures(batch) for scenes, batch in zip(pools, batches, strict=True)])
 
 
 def rollout(networks, batch, steps):

@@ -2,11 +2,11 @@
 
 import argparse
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tcan import models  # noqa: F401
 from tcan.diffusion import scheduler
@@ -97,12 +97,31 @@ def test_it_is_judged_in_pictures_and_in_latents(arguments):
     assert float(rollouts.latent_error(latents, torch.zeros_like(latents))) == pytest.approx(squares.mean() + np.sqrt(squares + 1e-3).mean(), rel=1e-5)
 
 
-def test_it_learns_from_both_pools_and_leaves_the_decoder(arguments, smoke, monkeypatch):
-    seen, draw = [], Scenes.draw
-    monkeypatch.setattr(Scenes, "draw", lambda self, generator: seen.append(Path(self.frames.filename).parent) or draw(self, generator))
+@pytest.mark.parametrize(("scenes", "of_each"), [(1, [1]), (4, [2, 2]), (5, [3, 2])])
+def test_a_batch_is_of_both_pools(scenes, of_each, arguments, smoke):
+    vae, part = PatchAutoencoder.from_pretrained(arguments.vae, dtype=torch.float32), smoke.foundation.denoiser
+    pools = rollouts.both(arguments.pool, arguments.photographed, vae, dataclasses.replace(part, batch=scenes * part.targets))
+    batch, pictures = rollouts.draw(pools, torch.Generator().manual_seed(0))
+    assert len(batch.source) == len(batch.kept) == scenes and len(batch.clean) == len(batch.pose) == len(pictures) == scenes * part.targets
+    with torch.no_grad():
+        torch.testing.assert_close(vae.encode(to_tensor(pictures)).latent * vae.config.scaling_factor, batch.clean, rtol=1e-4, atol=1e-4)
+    frames = [np.load(pool / "frames.npy").reshape(-1, SIDE, SIDE, 3) for pool in (arguments.pool, arguments.photographed)]
+    whose = [[bool((known == picture).all((1, 2, 3)).any()) for known in frames].index(True) for picture in pictures]
+    assert whose == [pool for pool, count in enumerate(of_each) for _ in range(count * part.targets)]
+
+
+def test_it_leaves_the_decoder_and_the_mean_of_before_and_after(arguments, smoke):
     before = {path: path.read_bytes() for path in arguments.vae.iterdir()}
-    foundation.run(arguments, with_rollouts(smoke, steps=4))
-    assert seen == [pool.resolve() for pool in (arguments.pool, arguments.photographed)] * 2
+    weights = {}
+    for kept in (0, 0.25, 1):
+        own = argparse.Namespace(**{**vars(arguments), "run": arguments.run.with_name(f"run{kept}")})
+        foundation.run(own, with_rollouts(smoke, steps=4, learning_rate=0.1, kept=kept))
+        weights[kept] = {key: value.float() for key, value in load_file(own.out / "unet/diffusion_pytorch_model.safetensors").items()}
+    start = load_file(arguments.start / "unet/diffusion_pytorch_model.safetensors")
+    assert sum(bool((weights[0][key] - start[key]).abs().max() > 0.02) for key in start) > len(start) / 3
+    for key in start:
+        torch.testing.assert_close(weights[1][key], start[key].float(), rtol=1e-3, atol=1e-3)    # but for half precision
+        torch.testing.assert_close(weights[0.25][key], 0.25 * start[key].float() + 0.75 * weights[0][key], rtol=2e-3, atol=2e-3)
     assert {path: path.read_bytes() for path in arguments.vae.iterdir()} == before
     assert sorted(path.name for path in arguments.out.iterdir()) == ["controlnet", "curve.csv", "prompt.safetensors", "run.json", "scheduler", "unet"]
 
