@@ -7,7 +7,7 @@ import pytest
 from tests.workflow.conftest import set_param
 
 EVERY_ROW = {"generate": 8, "score": 4, "report": 1}
-DENOISER = {**dict.fromkeys(("pool", "autoencoder", "draft", "decoder"), 1), "sharpening_pool": 2, "sharpen": 2}
+DENOISER = {**dict.fromkeys(("pool", "autoencoder", "draft", "decoder", "denoiser"), 1), "sharpening_pool": 2, "sharpen": 2}
 TRAINED_ROWS = {"generate": 6, "score": 3, "report": 1}
 
 
@@ -85,14 +85,15 @@ def test_edited_parameter(world, path, value, jobs):
     ("photographs.finished", 0.1, {"sharpening_pool": 1, "sharpen": 1}),
     ("photographs.steps", 2, {"sharpen": 1}),
     ("sharpening.finished", 0.1, {"sharpening_pool": 1, "sharpen": 2}),
-    ("decoder.steps", 3, {"decoder": 1}),
+    ("decoder.steps", 3, {}),
+    ("rollouts.steps", 4, None),
 ])
 def test_edited_option_of_the_foundation(world, option, value, jobs):
     """What follows from a sharpening is trained anew with it, and its pool rendered anew where that depends on the option."""
     with world.kept("params.yaml"):
         set_param(world, f"scales.lite.foundation.{option}", value)
-        expected = jobs if "decoder" in jobs else {**jobs, "decoder": 1, "motion_module": 2}
-        assert world.planned("foundation") == {**expected, "foundation": 1}
+        before = {} if jobs is None else {**jobs, "decoder": 1}
+        assert world.planned("foundation") == {**before, "denoiser": 1, "motion_module": 2, "foundation": 1}
 
 
 @pytest.mark.parametrize(("path", "jobs"), [
