@@ -162,22 +162,12 @@ def draft(args, config, sections):
 
 def sharpen(args, config, sections, section):
     """section: of config.foundation, a tcan.sections.Sharpening."""
-    from diffusers import ControlNetModel, UNet2DConditionModel
-
-    part, own, seed, started = config.foundation.denoiser, getattr(config.foundation, section), config.seed, time.time()
-    processes, code = accelerator(), sha256_of_code(__name__)
+    part, processes = config.foundation.denoiser, accelerator()
     vae = PatchAutoencoder.from_pretrained(args.vae, dtype=torch.float32, local_files_only=True)
     scenes = Scenes(args.pool, vae.to(processes.device), part)
-    torch.manual_seed(seed)     # of the adversary
-    unet = UNet2DConditionModel.from_pretrained(args.start / "unet").train()
-    controlnet = ControlNetModel.from_pretrained(args.start / "controlnet").train()
-    networks = Networks(unet, controlnet, config, processes.device)
-    began = networks.weights()
     last = slice(part.targets - 1, None, part.targets)      # picture of each scene
-    channels, side = scenes.latents.shape[2:4]
-    adversary = Adversary(channels, channels + 3 * (scenes.poses.shape[2] // side) ** 2).to(processes.device)
 
-    def loss(step, generator):
+    def attempt(networks, generator):
         batch = scenes.draw(generator)
         noisy = networks.scheduler.add_noise(batch.clean, batch.noise, batch.timesteps)
         networks.note(batch.source)
@@ -189,14 +179,36 @@ def sharpen(args, config, sections, section):
         networks.teacher.seen = {}      # attention is taught on what is predicted, not on the guess
         made = networks.predict(noisy, batch.timesteps, batch.pose, batch.posed, batch.kept)
         error = rooted(networks.scheduler, made, batch.clean, batch.timesteps)
-        taught = networks.teacher.loss(batch.pairs, config.data.size)
+        return batch, made, error, part.teaching * networks.teacher.loss(batch.pairs, config.data.size)
+
+    go_on(args, config, sections, getattr(config.foundation, section), attempt, name="sharpen", scenes=scenes, processes=processes,
+          code=sha256_of_code(__name__), begun=config.resolved(*sections) | identities(args.pool, args.vae, args.start))
+
+
+def go_on(args, config, sections, own, attempt, *, name, scenes, processes, code, begun):
+    """Train args.start's UNet and ControlNet on beside an Adversary; write their mean with what they began as (own.kept) into args.out.
+
+    own: of config.foundation, with steps, learning_rate, ema, adversary and kept. attempt: (Networks, torch.Generator) -> a Batch, the latents made of
+    it, their error, beside which the adversary is weighed, and what else to learn from. begun, code: what a checkpoint is of, as of loop.train.
+    """
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    part, seed, started = config.foundation.denoiser, config.seed, time.time()
+    torch.manual_seed(seed)     # of the adversary
+    unet = UNet2DConditionModel.from_pretrained(args.start / "unet").train()
+    controlnet = ControlNetModel.from_pretrained(args.start / "controlnet").train()
+    networks = Networks(unet, controlnet, config, processes.device)
+    began = networks.weights()
+    channels, side = scenes.latents.shape[2:4]
+    adversary = Adversary(channels, channels + 3 * (scenes.poses.shape[2] // side) ** 2).to(processes.device)
+
+    def loss(step, generator):
+        batch, made, error, beside = attempt(networks, generator)
         context = torch.cat([(batch.source * batch.kept[:, None, None, None]).repeat_interleave(part.targets, dim=0),
                              folded(batch.pose * batch.posed[:, None, None, None], side)], dim=1)
-        return (error + part.teaching * taught
-                + adversary.beside(error, batch.clean, made, context, unet.conv_out.weight, own.adversary, step, generator))
+        return error + beside + adversary.beside(error, batch.clean, made, context, unet.conv_out.weight, own.adversary, step, generator)
 
-    begun = config.resolved(*sections) | identities(args.pool, args.vae, args.start)
-    losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="sharpen", config=begun,
+    losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name=name, config=begun,
                         code=code, seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
                         processes=processes, optimizer=Muon)
     networks.keep(began, own.kept)

@@ -7,7 +7,6 @@ decoder learns from, in latents, and by an Adversary, without which the figures 
 """
 
 import dataclasses
-import time
 
 import numpy as np
 import torch
@@ -16,13 +15,10 @@ from tcan.imports import sha256_of_code
 from tcan.models.autoencoder import decode, to_tensor
 from tcan.models.patch_autoencoder import PatchAutoencoder
 from tcan.provenance import identities
-from tcan.train import loop
-from tcan.train.adversary import Adversary, folded
 from tcan.train.autoencoder import laplacian_l1
 from tcan.train.decoder import ROOTED, roots
-from tcan.train.denoiser import Batch, Networks, Scenes
+from tcan.train.denoiser import Batch, Scenes, go_on
 from tcan.train.few_steps import SMALL
-from tcan.train.muon import Muon
 from tcan.train.processes import accelerator
 
 IN_LATENTS = 0.3    # weight of the error in latents beside the pictures'
@@ -30,36 +26,18 @@ IN_LATENTS = 0.3    # weight of the error in latents beside the pictures'
 
 def train(args, config, sections):
     """args.pool and args.photographed: the scenes, each of half a batch; args.vae: the autoencoder with its decoder finished."""
-    from diffusers import ControlNetModel, UNet2DConditionModel
-
-    part, own, seed, started = config.foundation.denoiser, config.foundation.rollouts, config.seed, time.time()
-    processes, code = accelerator(), sha256_of_code(__name__)
+    steps, processes = config.generate.steps, accelerator()
     vae = PatchAutoencoder.from_pretrained(args.vae, dtype=torch.float32, local_files_only=True).requires_grad_(False).to(processes.device)
-    pools = both(args.pool, args.photographed, vae, part)
-    torch.manual_seed(seed)     # of the adversary
-    unet = UNet2DConditionModel.from_pretrained(args.start / "unet").train()
-    controlnet = ControlNetModel.from_pretrained(args.start / "controlnet").train()
-    networks = Networks(unet, controlnet, config, processes.device)
-    networks.scheduler.set_timesteps(config.generate.steps)
-    began = networks.weights()
-    channels, side = pools[0].latents.shape[2:4]
-    adversary = Adversary(channels, channels + 3 * (pools[0].poses.shape[2] // side) ** 2).to(processes.device)
+    pools = both(args.pool, args.photographed, vae, config.foundation.denoiser)
 
-    def loss(step, generator):
+    def attempt(networks, generator):
+        networks.scheduler.set_timesteps(steps)
         batch, pictures = draw(pools, generator)
-        made = rollout(networks, batch, int(torch.randint(config.generate.steps, (), generator=generator)))
-        error = picture_error(vae, made, to_tensor(pictures).to(made.device)) + IN_LATENTS * latent_error(made, batch.clean)
-        context = torch.cat([(batch.source * batch.kept[:, None, None, None]).repeat_interleave(part.targets, dim=0),
-                             folded(batch.pose * batch.posed[:, None, None, None], side)], dim=1)
-        return error + adversary.beside(error, batch.clean, made, context, unet.conv_out.weight, own.adversary, step, generator)
+        made = rollout(networks, batch, int(torch.randint(steps, (), generator=generator)))
+        return batch, made, picture_error(vae, made, to_tensor(pictures).to(made.device)) + IN_LATENTS * latent_error(made, batch.clean), 0
 
-    begun = {**config.resolved(*sections), "steps": config.generate.steps} | identities(args.pool, args.photographed, args.vae, args.start)
-    losses = loop.train({"unet": unet, "controlnet": controlnet, "adversary": adversary}, loss, name="rollouts", config=begun,
-                        code=code, seed=seed, steps=own.steps, learning_rate=own.learning_rate, run=args.run, checkpoint_every=100, decay=0.6, ema=own.ema,
-                        processes=processes, optimizer=Muon)
-    networks.keep(began, own.kept)
-    networks.save(args.out, losses, command=f"foundation {args.part}", config=config.resolved(*sections), seed=seed,
-                  inputs=[args.vae, args.start], extra=loop.figures(losses, started))
+    go_on(args, config, sections, config.foundation.rollouts, attempt, name="rollouts", scenes=pools[0], processes=processes, code=sha256_of_code(__name__),
+          begun={**config.resolved(*sections), "steps": steps} | identities(args.pool, args.photographed, args.vae, args.start))
 
 
 def both(first, second, vae, part):

@@ -13,7 +13,7 @@ from tcan.diffusion import scheduler
 from tcan.errors import UserError
 from tcan.models.autoencoder import decode, to_tensor
 from tcan.models.patch_autoencoder import PatchAutoencoder
-from tcan.train import foundation, rollouts
+from tcan.train import foundation, loop, rollouts
 from tcan.train.autoencoder import laplacian_l1
 from tcan.train.decoder import ROOTED, roots
 from tcan.train.denoiser import Batch, Scenes
@@ -131,7 +131,7 @@ def test_interrupted_it_comes_to_the_same(arguments, smoke, monkeypatch):
     foundation.run(arguments, config)
     whole = (arguments.out / "unet/diffusion_pytorch_model.safetensors").read_bytes()
     begun = argparse.Namespace(**{**vars(arguments), "run": arguments.run.with_name("again"), "out": arguments.out.with_name("second")})
-    train = rollouts.loop.train
+    train = loop.train
 
     def stopped(modules, loss, **options):
         def until(step, generator):
@@ -140,10 +140,10 @@ def test_interrupted_it_comes_to_the_same(arguments, smoke, monkeypatch):
             return loss(step, generator)
         return train(modules, until, **{**options, "checkpoint_every": 2})
 
-    monkeypatch.setattr(rollouts.loop, "train", stopped)
+    monkeypatch.setattr(loop, "train", stopped)
     with pytest.raises(KeyboardInterrupt):
         foundation.run(begun, config)
-    monkeypatch.setattr(rollouts.loop, "train", train)
+    monkeypatch.setattr(loop, "train", train)
     foundation.run(begun, config)
     assert (begun.out / "unet/diffusion_pytorch_model.safetensors").read_bytes() == whole
     (arguments.photographed / "another").write_text("more")                                      # half a training is of its inputs
